@@ -112,6 +112,22 @@ impl Reason {
     }
 }
 
+/// The name is not that of a [`Reason`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the reason is neither revoked nor superseded")]
+pub struct UnknownReason;
+
+impl FromStr for Reason {
+    type Err = UnknownReason;
+
+    fn from_str(name: &str) -> Result<Self, UnknownReason> {
+        [Self::Revoked, Self::Superseded]
+            .into_iter()
+            .find(|reason| reason.as_str() == name)
+            .ok_or(UnknownReason)
+    }
+}
+
 /// Whom a floor concerns: the first 16 bytes of SHA-256 over `<scope>:<id>`. The hash keeps ids
 /// out of the feed, and gives every scope and id the same small size.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
