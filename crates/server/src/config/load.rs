@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, HashSet},
     fmt,
     net::SocketAddr,
+    path::Path,
 };
 
 use secrecy::{ExposeSecret, SecretString};
@@ -149,7 +150,15 @@ impl Config {
     /// # Errors
     /// All that is wrong, in every source.
     pub fn load(inputs: &Inputs) -> Result<Self, Problems> {
-        let gathered = Gathered::from(inputs);
+        Self::assemble(Gathered::from(inputs), &inputs.directory)
+    }
+
+    /// The configuration of a server of which nothing is set.
+    pub(super) fn defaults() -> Result<Self, Problems> {
+        Self::assemble(Gathered::default(), Path::new(""))
+    }
+
+    fn assemble(gathered: Gathered, directory: &Path) -> Result<Self, Problems> {
         let mut loader = Loader {
             gathered,
             sources: BTreeMap::new(),
@@ -157,7 +166,7 @@ impl Config {
         };
         let config = Self::read(&mut loader).map(|mut config| {
             config.sign_with_shared_secret(&mut loader);
-            config.check(inputs, &mut loader);
+            config.check(directory, &mut loader);
             config
         });
         match config {
@@ -205,7 +214,7 @@ impl Config {
     }
 
     /// What no key can check by itself.
-    fn check(&self, inputs: &Inputs, loader: &mut Loader) {
+    fn check(&self, directory: &Path, loader: &mut Loader) {
         let Self {
             session,
             argon2,
@@ -239,7 +248,7 @@ impl Config {
             || "`none` serves pages of other sites, but cors.origins names no site".into(),
         );
         if let Blocklist::File(path) = &self.password.blocklist {
-            let found = inputs.directory.join(path).is_file();
+            let found = directory.join(path).is_file();
             loader.together(&["password.blocklist"], found, || {
                 format!(
                     "there is no file `{}`: `built-in`, `none` or a file",

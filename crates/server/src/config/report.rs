@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::{
-    sources::{Inputs, Source},
+    sources::Source,
     table::{Config, Fallback, KEYS, Key, SECTIONS},
 };
 
@@ -71,7 +71,7 @@ pub fn reference() -> String {
 pub fn example() -> String {
     let mut file =
         String::from("# Every key with its default. docs/reference/configuration.md says more.\n");
-    let defaults = Config::load(&Inputs::default())
+    let defaults = Config::defaults()
         .map(|c| c.effective())
         .unwrap_or_default();
     for (section, about) in SECTIONS

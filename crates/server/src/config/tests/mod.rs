@@ -72,7 +72,10 @@ impl Drop for World {
 /// Loads one value from the command line, or from the environment where it is secret.
 fn with(key: &str, value: &str) -> Result<Config, Problems> {
     let known = KEYS.iter().find(|known| known.name == key).unwrap();
-    let mut inputs = Inputs::default();
+    let mut inputs = Inputs {
+        directory: "/nonexistent".into(),
+        ..Inputs::default()
+    };
     match known.secret {
         true => inputs
             .environment

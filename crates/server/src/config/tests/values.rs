@@ -186,7 +186,7 @@ fn what_depends_on_another_key_follows_it() {
 /// The defaults that the documents promise; every default is within its own bounds.
 #[test]
 fn without_any_source_the_defaults_hold() {
-    let config = Config::load(&Inputs::default()).unwrap();
+    let config = Config::defaults().unwrap();
     assert_eq!(config.effective().len(), KEYS.len());
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:5000");
     assert_eq!(config.database.url.expose(), "sqlite:./data/countersign.db");
@@ -233,7 +233,7 @@ fn the_example_file_says_what_holds_without_it() {
     };
     assert_eq!(
         rows(world.config()),
-        rows(Config::load(&Inputs::default()).unwrap()),
+        rows(Config::defaults().unwrap()),
         "{active}"
     );
 }
