@@ -1,0 +1,3 @@
+//! How the world asks: HTTP, pages, command line, configuration, wiring.
+
+pub mod config;
