@@ -119,17 +119,8 @@ impl Home {
     /// The program in this home: nothing that configures it comes from the machine.
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
-        for (name, _) in env::vars_os() {
-            let text = name.to_string_lossy();
-            let ours = [
-                "SECRET_KEY",
-                "SECRET_KEY_PREVIOUS",
-                "JWT_SECRET_KEY",
-                "DATABASE_URL",
-            ];
-            if text.starts_with("COUNTERSIGN_") || ours.contains(&&*text) || text == "RUST_LOG" {
-                command.env_remove(&name);
-            }
+        for (name, _) in env::vars_os().filter(|(name, _)| configures(&name.to_string_lossy())) {
+            command.env_remove(name);
         }
         command
             .current_dir(self.path())
@@ -146,5 +137,34 @@ impl Home {
             .arg(self.data());
         command.args(&self.flags);
         command
+    }
+}
+
+/// Whether the program reads this variable of the environment.
+fn configures(name: &str) -> bool {
+    let known = [
+        "SECRET_KEY",
+        "SECRET_KEY_PREVIOUS",
+        "JWT_SECRET_KEY",
+        "DATABASE_URL",
+        "RUST_LOG",
+    ];
+    name.starts_with("COUNTERSIGN_") || known.contains(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_configures_the_program_is_known_and_the_rest_left_alone() {
+        let ours = [
+            "COUNTERSIGN_SERVER__LISTEN",
+            "SECRET_KEY",
+            "JWT_SECRET_KEY",
+            "DATABASE_URL",
+        ];
+        assert!(ours.into_iter().all(configures));
+        assert!(!["PATH", "HOME", "TMPDIR", "CI"].into_iter().any(configures));
     }
 }
