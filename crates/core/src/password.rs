@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::fmt;
 
+pub use secrecy::ExposeSecret;
+
 use crate::Invalid;
 
 /// The longest password that is taken, in bytes: hashing must not be a way to keep a server busy.

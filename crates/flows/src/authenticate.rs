@@ -1,0 +1,195 @@
+//! Who sends this request: the one path from a credential to a person.
+
+use std::time::Duration;
+
+use countersign_core::secrets::SessionCookie;
+use countersign_core::{Claims, RoleSet, Session, SessionId, Timestamp, User, UserId};
+use countersign_store::{sessions, users};
+use countersign_token::Refusal;
+
+use crate::{Cx, FlowError, log};
+
+/// What a client sent to say who it is.
+#[derive(Clone)]
+pub enum Credential {
+    /// An access token in `Authorization: Bearer`.
+    Bearer(String),
+    /// An access token in a cookie.
+    AccessCookie(String),
+    /// The opaque cookie of a session.
+    SessionCookie(String),
+}
+
+/// How a credential travelled, which is the mode of its login.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Via {
+    /// In the `Authorization` header.
+    Header,
+    /// As an access token in a cookie.
+    AccessCookie,
+    /// As the opaque cookie of a session.
+    SessionCookie,
+}
+
+/// Who it is, by the credential alone where that is an access token.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// The user.
+    pub user_id: UserId,
+    /// Their session.
+    pub session_id: SessionId,
+    /// What to call them.
+    pub name: String,
+    /// Their e-mail address.
+    pub email: Option<String>,
+    /// What they may do, when the token was minted.
+    pub roles: RoleSet,
+    /// How the credential travelled.
+    pub via: Via,
+}
+
+/// Who it is, by the database: what every change and everything administrative asks for.
+#[derive(Debug, Clone)]
+pub struct Live {
+    /// The user as they are now.
+    pub user: User,
+    /// Their session, which is alive.
+    pub session: Session,
+    /// How the credential travelled.
+    pub via: Via,
+}
+
+/// How much time may pass before a session's last use is written down again.
+const TOUCH_EVERY: Duration = Duration::from_secs(60);
+
+/// Checks a credential as the guard would: no database for access tokens.
+pub async fn identify(cx: &Cx, credential: &Credential) -> Result<Identity, FlowError> {
+    match credential {
+        Credential::Bearer(token) => from_token(cx, token, Via::Header).await,
+        Credential::AccessCookie(token) => from_token(cx, token, Via::AccessCookie).await,
+        Credential::SessionCookie(cookie) => {
+            let Live { user, session, via } = from_cookie(cx, cookie).await?;
+            Ok(Identity {
+                user_id: user.id,
+                session_id: session.id,
+                name: user.name().to_owned(),
+                email: user.email,
+                roles: user.roles,
+                via,
+            })
+        }
+    }
+}
+
+/// Checks a credential, and then that its session is alive and who its user is now. A token is only
+/// a name here: whoever stole a signing key still needs a living session.
+pub async fn require_live(cx: &Cx, credential: &Credential) -> Result<Live, FlowError> {
+    let (token, via) = match credential {
+        Credential::SessionCookie(cookie) => return from_cookie(cx, cookie).await,
+        Credential::Bearer(token) => (token, Via::Header),
+        Credential::AccessCookie(token) => (token, Via::AccessCookie),
+    };
+    let claims = check_token(cx, token).await?;
+    let (user_id, session_id) = ids(&claims)?;
+    let mut reader = cx.db.read().await?;
+    let mut conn = reader.conn();
+    let revoked = || FlowError::Token(Refusal::Revoked);
+    let session = sessions::by_id(&mut conn, session_id).await?.ok_or_else(revoked)?;
+    let alive = session.alive(cx.clock.now(), cx.settings.session_idle).is_ok();
+    if !alive || session.user_id != user_id {
+        return Err(revoked());
+    }
+    let user = users::by_id(&mut conn, user_id).await?.ok_or_else(revoked)?;
+    Ok(Live { user, session, via })
+}
+
+/// As [`require_live`], and 403 for whoever is no administrator now.
+pub async fn require_admin(cx: &Cx, credential: &Credential) -> Result<Live, FlowError> {
+    let live = require_live(cx, credential).await?;
+    if live.user.roles.is_admin() { Ok(live) } else { Err(FlowError::Forbidden) }
+}
+
+async fn from_token(cx: &Cx, token: &str, via: Via) -> Result<Identity, FlowError> {
+    let claims = check_token(cx, token).await?;
+    let (user_id, session_id) = ids(&claims)?;
+    let name = match claims.username.as_deref().or(claims.email.as_deref()) {
+        Some(name) => name.to_owned(),
+        // Left out of a token that would have been too large.
+        None => {
+            let mut reader = cx.db.read().await?;
+            let user = users::by_id(&mut reader.conn(), user_id).await?;
+            user.map(|user| user.name().to_owned()).unwrap_or_default()
+        }
+    };
+    Ok(Identity {
+        user_id,
+        session_id,
+        name,
+        email: claims.email.clone(),
+        roles: RoleSet::stored(claims.roles.iter().cloned()),
+        via,
+    })
+}
+
+/// The verifier's check, on a node that knows the log as it is now; where the token knows more than
+/// the node does, the node looks again first.
+async fn check_token(cx: &Cx, token: &str) -> Result<std::sync::Arc<Claims>, FlowError> {
+    cx.log.require_current(&cx.clock)?;
+    let look_again = match cx.verifier.check(token, cx.clock.now()) {
+        Err(Refusal::Ahead) => true,
+        Err(Refusal::UnknownKey) => cx.log.may_ask_for_keys(&cx.clock),
+        done => return Ok(done?),
+    };
+    if look_again {
+        log::look(cx).await?;
+    }
+    Ok(cx.verifier.check(token, cx.clock.now())?)
+}
+
+/// The ids in a token that we signed; others than ours are no UUIDs.
+pub(crate) fn ids(claims: &Claims) -> Result<(UserId, SessionId), FlowError> {
+    let malformed = FlowError::Token(Refusal::Malformed);
+    match (claims.sub.parse(), claims.sid.parse()) {
+        (Ok(user), Ok(session)) => Ok((user, session)),
+        _ => Err(malformed),
+    }
+}
+
+async fn from_cookie(cx: &Cx, text: &str) -> Result<Live, FlowError> {
+    cx.log.require_current(&cx.clock)?;
+    let now = cx.clock.now();
+    let session = find_by_cookie(cx, text).await?.ok_or(FlowError::SessionInvalid)?;
+    session
+        .alive(now, cx.settings.session_idle)
+        .map_err(|_| FlowError::SessionInvalid)?;
+    let user = {
+        let mut reader = cx.db.read().await?;
+        users::by_id(&mut reader.conn(), session.user_id).await?
+    };
+    touch(cx, &session, now).await?;
+    Ok(Live { user: user.ok_or(FlowError::SessionInvalid)?, session, via: Via::SessionCookie })
+}
+
+/// The session of a cookie, alive or not.
+pub(crate) async fn find_by_cookie(cx: &Cx, text: &str) -> Result<Option<Session>, FlowError> {
+    let Some(cookie) = SessionCookie::parse(text) else { return Ok(None) };
+    let mut reader = cx.db.read().await?;
+    for keys in cx.keyring.all() {
+        let found = sessions::by_cookie(&mut reader.conn(), &keys.cookie_mac(&cookie)).await?;
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
+}
+
+async fn touch(cx: &Cx, session: &Session, now: Timestamp) -> Result<(), FlowError> {
+    if now.since(session.last_used) < TOUCH_EVERY.min(cx.settings.session_idle / 2) {
+        return Ok(());
+    }
+    let id = session.id;
+    Ok(cx
+        .db
+        .write(move |conn| Box::pin(async move { sessions::touch(conn, id, now).await }))
+        .await?)
+}

@@ -1,0 +1,94 @@
+//! Services that check tokens, and their secrets.
+
+use countersign_core::client::check_name;
+use countersign_core::secrets::ClientSecret;
+use countersign_core::{Actor, Client, ClientKind, Event, EventKind, FIRST_PARTY, Invalid, Reason, Scope};
+use countersign_store::{clients, events, log};
+
+use crate::written::floor;
+use crate::{Cx, FlowError, Origin};
+
+/// Every client.
+pub async fn list(cx: &Cx) -> Result<Vec<Client>, FlowError> {
+    let mut reader = cx.db.read().await?;
+    Ok(clients::all(&mut reader.conn()).await?)
+}
+
+/// Adds a service. Its secret is answered this once.
+pub async fn add(
+    cx: &Cx,
+    origin: &Origin,
+    id: &str,
+    kind: ClientKind,
+    actor: Actor,
+) -> Result<(Client, ClientSecret), FlowError> {
+    check_name(id)?;
+    if kind != ClientKind::Service {
+        return Err(Invalid::new("kind", "must be service").into());
+    }
+    let secret = ClientSecret::new(cx.random.bytes());
+    let now = cx.clock.now();
+    let event = origin.mark(Event::new(now, EventKind::ClientAdded, actor).client(id));
+    let (id, hash) = (id.to_owned(), secret.hash());
+    let client = cx
+        .db
+        .write(move |conn| {
+            Box::pin(async move {
+                if !clients::insert(conn, &id, kind, &hash, now).await? {
+                    return Err(FlowError::Exists("client"));
+                }
+                events::append(conn, &event).await?;
+                let (client, _) = clients::by_id(conn, &id).await?.ok_or(FlowError::NotFound("client"))?;
+                Ok(client)
+            })
+        })
+        .await?;
+    Ok((client, secret))
+}
+
+/// Replaces the secret of a service. The old one is refused from now on.
+pub async fn rotate(
+    cx: &Cx,
+    origin: &Origin,
+    id: &str,
+    actor: Actor,
+) -> Result<ClientSecret, FlowError> {
+    let secret = ClientSecret::new(cx.random.bytes());
+    let event = Event::new(cx.clock.now(), EventKind::ClientRotated, actor).client(id);
+    let event = origin.mark(event);
+    let (id, hash) = (id.to_owned(), secret.hash());
+    cx.db
+        .write(move |conn| {
+            Box::pin(async move {
+                if !clients::rotate(conn, &id, &hash).await? {
+                    return Err(FlowError::NotFound("client"));
+                }
+                Ok(events::append(conn, &event).await?)
+            })
+        })
+        .await?;
+    Ok(secret)
+}
+
+/// Removes a service, with a floor on whatever was issued to it.
+pub async fn remove(cx: &Cx, origin: &Origin, id: &str, actor: Actor) -> Result<(), FlowError> {
+    if id == FIRST_PARTY {
+        return Err(Invalid::new("name", "is the built-in client, which stays").into());
+    }
+    let now = cx.clock.now();
+    let event = origin.mark(Event::new(now, EventKind::ClientRemoved, actor).client(id));
+    let id = id.to_owned();
+    cx.write_floors(move |conn| {
+        Box::pin(async move {
+            if !clients::remove(conn, &id, now).await? {
+                return Err(FlowError::NotFound("client"));
+            }
+            let tick = log::advance(conn, now).await?;
+            let floor = floor(conn, now, tick, Scope::Client, &id, Reason::Revoked).await?;
+            clients::raise_floor(conn, &id, tick.seq).await?;
+            events::append(conn, &event).await?;
+            Ok(((), vec![floor]))
+        })
+    })
+    .await
+}

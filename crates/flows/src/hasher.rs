@@ -1,0 +1,148 @@
+//! Password hashing on a bounded number of threads, with a bounded queue before them.
+
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use countersign_core::password::{ExposeSecret, Password};
+use countersign_core::phc::{Cost, HashError, Workspace};
+use tokio::sync::Semaphore;
+
+use crate::FlowError;
+
+/// Makes and checks password hashes. Memory is bounded by threads times cost, waiting by the queue.
+pub struct Hasher {
+    cost: Cost,
+    threads: Semaphore,
+    workspaces: Arc<Mutex<Vec<Workspace>>>,
+    waiting: AtomicUsize,
+    waiting_to_register: AtomicUsize,
+    queue: usize,
+    /// What is verified for users who do not exist, so that they take as long as those who do.
+    dummy: String,
+    started: AtomicUsize,
+}
+
+/// What a hash is for: new accounts get a quarter of the queue, so that a flood of them cannot keep
+/// people from signing in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// A sign-in or a change to an account.
+    SignIn,
+    /// A new account.
+    Registration,
+}
+
+impl Hasher {
+    /// Starts with `threads` hashes at a time and at most `queue` waiting.
+    ///
+    /// # Errors
+    /// [`HashError::Cost`] where Argon2 does not allow the cost.
+    pub fn new(cost: Cost, threads: usize, queue: usize) -> Result<Self, HashError> {
+        let mut workspace = Workspace::default();
+        let dummy = workspace.hash(b"nobody's password", b"nobody's salt 16", cost)?;
+        Ok(Self {
+            cost,
+            threads: Semaphore::new(threads.max(1)),
+            workspaces: Arc::new(Mutex::new(vec![workspace])),
+            waiting: AtomicUsize::new(0),
+            waiting_to_register: AtomicUsize::new(0),
+            queue,
+            dummy,
+            started: AtomicUsize::new(0),
+        })
+    }
+
+    /// Whether `password` is the one that `stored` was made from. With nothing stored the work is
+    /// done all the same, and the answer is no.
+    pub async fn verify(
+        &self,
+        password: &Password,
+        stored: Option<&str>,
+    ) -> Result<bool, FlowError> {
+        let known = stored.is_some();
+        let stored = stored.unwrap_or(&self.dummy).to_owned();
+        let password = password.clone();
+        let right = self
+            .run(Purpose::SignIn, move |workspace| {
+                workspace.verify(password.expose_secret().as_bytes(), &stored)
+            })
+            .await?;
+        Ok(known && right)
+    }
+
+    /// Hashes a new password.
+    pub async fn hash(
+        &self,
+        password: &Password,
+        salt: [u8; 16],
+        purpose: Purpose,
+    ) -> Result<String, FlowError> {
+        let (password, cost) = (password.clone(), self.cost);
+        self.run(purpose, move |workspace| {
+            workspace.hash(password.expose_secret().as_bytes(), &salt, cost)
+        })
+        .await
+    }
+
+    /// Whether a hash was made at another cost than is configured now.
+    pub fn is_outdated(&self, stored: &str) -> bool {
+        self.cost.differs_from(stored)
+    }
+
+    /// How many hashes were begun. That two refusals take the same time is tested by this count.
+    pub fn started(&self) -> usize {
+        self.started.load(Ordering::SeqCst)
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        purpose: Purpose,
+        work: impl FnOnce(&mut Workspace) -> Result<T, HashError> + Send + 'static,
+    ) -> Result<T, FlowError> {
+        let _place = Place::take(&self.waiting, self.queue)?;
+        let _register_place = match purpose {
+            Purpose::SignIn => None,
+            Purpose::Registration => Some(Place::take(&self.waiting_to_register, self.queue / 4)?),
+        };
+        let _thread = self.threads.acquire().await.map_err(|_| FlowError::Unavailable)?;
+        self.started.fetch_add(1, Ordering::SeqCst);
+        let workspaces = Arc::clone(&self.workspaces);
+        let done = tokio::task::spawn_blocking(move || {
+            let lock = || workspaces.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut workspace = lock().pop().unwrap_or_default();
+            let result = work(&mut workspace);
+            lock().push(workspace);
+            result
+        });
+        done.await
+            .map_err(|_| FlowError::Internal("a hashing thread failed".to_owned()))?
+            .map_err(|error| FlowError::Internal(error.to_string()))
+    }
+}
+
+impl fmt::Debug for Hasher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hasher").field("cost", &self.cost).finish_non_exhaustive()
+    }
+}
+
+/// A place in the queue, given up when dropped, also when the client has gone.
+struct Place<'a>(&'a AtomicUsize);
+
+impl<'a> Place<'a> {
+    fn take(counter: &'a AtomicUsize, bound: usize) -> Result<Self, FlowError> {
+        if counter.fetch_add(1, Ordering::SeqCst) >= bound {
+            counter.fetch_sub(1, Ordering::SeqCst);
+            return Err(FlowError::Busy { retry_after: Duration::from_secs(2) });
+        }
+        Ok(Self(counter))
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}

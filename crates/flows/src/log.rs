@@ -1,0 +1,135 @@
+//! Following the revocation log from inside the issuer.
+//!
+//! Every node looks at the log many times a second; its own floors it knows at once. A node that
+//! cannot look answers nothing that depends on it: better unavailable than wrong.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use countersign_core::Seq;
+use countersign_store::log;
+use tokio::sync::Mutex;
+
+use crate::{Clock, Cx, FlowError, keys};
+
+/// How often a node looks: what another node or a command wrote is honoured within this, and the
+/// time of one query.
+pub const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// How old the last successful look may be.
+const CURRENT: Duration = Duration::from_secs(1);
+
+/// How often a token of an unknown key may make a node look for keys.
+const KEYS_AGAIN: Duration = Duration::from_secs(10);
+
+/// Floors read at once.
+const PAGE: i64 = 10_000;
+
+/// What this node knows of the log, and since when.
+#[derive(Debug)]
+pub struct Watch {
+    /// One look at a time; whoever waits here needs none of their own.
+    turn: Mutex<()>,
+    /// When the last successful look began, in milliseconds of the monotonic clock; 0 is never.
+    looked_at: AtomicU64,
+    /// Whether the log's clock must be moved on before anything is minted: at start, and after the
+    /// database was away, since it may have come back from an older backup.
+    must_advance: AtomicBool,
+    keys_version: AtomicI64,
+    asked_for_keys_at: AtomicU64,
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Self {
+            turn: Mutex::default(),
+            looked_at: AtomicU64::new(0),
+            must_advance: AtomicBool::new(true),
+            keys_version: AtomicI64::new(-1),
+            asked_for_keys_at: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Watch {
+    /// Whether the last successful look is recent enough to answer for.
+    pub fn is_current(&self, clock: &Clock) -> bool {
+        let looked_at = self.looked_at.load(Ordering::SeqCst);
+        looked_at != 0 && millis(clock.monotonic()).saturating_sub(looked_at) <= millis(CURRENT)
+    }
+
+    pub(crate) fn require_current(&self, clock: &Clock) -> Result<(), FlowError> {
+        if self.is_current(clock) { Ok(()) } else { Err(FlowError::Unavailable) }
+    }
+
+    /// Whether a token of an unknown key is reason to look again now.
+    pub(crate) fn may_ask_for_keys(&self, clock: &Clock) -> bool {
+        let now = millis(clock.monotonic()).max(1);
+        let last = self.asked_for_keys_at.load(Ordering::SeqCst);
+        (last == 0 || now.saturating_sub(last) >= millis(KEYS_AGAIN))
+            && self
+                .asked_for_keys_at
+                .compare_exchange(last, now, Ordering::SeqCst, Ordering::SeqCst)
+                .is_ok()
+    }
+}
+
+/// Looks at the log once and applies what is new.
+///
+/// The time that counts is when the look *began*: what was committed before that is known after it.
+pub async fn look(cx: &Cx) -> Result<(), FlowError> {
+    let asked_at = millis(cx.clock.monotonic()).max(1);
+    let _turn = cx.log.turn.lock().await;
+    if cx.log.looked_at.load(Ordering::SeqCst) > asked_at {
+        return Ok(());
+    }
+    let began = millis(cx.clock.monotonic()).max(1);
+    match look_now(cx).await {
+        Ok(()) => {
+            cx.log.looked_at.store(began, Ordering::SeqCst);
+            Ok(())
+        }
+        Err(error) => {
+            cx.log.must_advance.store(true, Ordering::SeqCst);
+            Err(error)
+        }
+    }
+}
+
+async fn look_now(cx: &Cx) -> Result<(), FlowError> {
+    if cx.log.must_advance.load(Ordering::SeqCst) {
+        let now = cx.clock.now();
+        cx.db.write(move |conn| Box::pin(async move { log::advance(conn, now).await })).await?;
+        cx.log.must_advance.store(false, Ordering::SeqCst);
+    }
+    let mut reader = cx.db.read().await?;
+    let mut conn = reader.conn();
+    let look = log::look(&mut conn).await?;
+    cx.verifier.set_life(look.life.max(cx.settings.token_lifetime));
+    if look.seq != cx.verifier.seq() {
+        let mut after = cx.verifier.seq();
+        if look.seq < after {
+            tracing::warn!(
+                "the revocation log went back in time: if the database was restored, run \
+                 `countersign session revoke --all`"
+            );
+            after = Seq(0);
+        }
+        loop {
+            let floors = log::floors_after(&mut conn, after, PAGE).await?;
+            let Some(last) = floors.last().map(|floor| floor.seq) else { break };
+            cx.verifier.apply(&floors, cx.verifier.seq());
+            after = last;
+        }
+        cx.verifier.apply(&[], look.seq);
+    }
+    if look.keys_version != cx.log.keys_version.load(Ordering::SeqCst) {
+        keys::load(cx, &mut conn).await?;
+        cx.log.keys_version.store(look.keys_version, Ordering::SeqCst);
+    }
+    Ok(())
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
