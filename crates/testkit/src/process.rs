@@ -1,4 +1,3 @@
-use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -139,10 +138,11 @@ impl Process {
     }
 
     /// Sends a signal by name, such as `TERM`.
-    pub(crate) fn signal(&self, name: impl AsRef<OsStr>) {
-        // Through the program, because the system call would need unsafe code.
-        let pid = self.pid().to_string();
-        let sent = Command::new("kill").arg("-s").arg(name).arg(pid).status();
+    pub(crate) fn signal(&self, name: &str) {
+        // By the shell, whose own command it is: the system call would need unsafe code, and not
+        // every machine has a program of that name.
+        let kill = format!("kill -s {name} {}", self.pid());
+        let sent = Command::new("sh").args(["-c", &kill]).status();
         assert!(
             sent.is_ok_and(|status| status.success()),
             "no signal was sent"
