@@ -196,7 +196,7 @@ pub enum IssueError {
         /// How long it would be.
         bytes: usize,
     },
-    /// The claims are such that every verifier would refuse them: an empty id, or a date before
+    /// The claims are such that every verifier would refuse them: an empty id, or a date or `rev` before
     /// 1970 or after 9999.
     #[error("the claims have an empty id or a date out of range")]
     Claims,

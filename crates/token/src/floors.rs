@@ -313,3 +313,108 @@ impl Hasher for FirstBytes {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_feed_may_not_say_is_refused() {
+        let good = r#"{"seq":5,"scope":"user","subject":"AAAAAAAAAAAAAAAAAAAAAA","reason":"revoked","exp":9}"#;
+        for (from, to) in [
+            ("5", "-1"),
+            ("5", "1.5"),
+            ("user", "User"),
+            ("user", "group"),
+            ("revoked", "gone"),
+            ("AAAA\"", "AAA\""),
+            ("AAAA\"", "AAAAAAAA\""),
+            ("AAAA\"", "AAAB\""),
+            ("AAAA\"", "AAAA==\""),
+            ("9}", "\"9\"}"),
+        ] {
+            let bad = good.replacen(from, to, 1);
+            assert_ne!(bad, good);
+            assert!(serde_json::from_str::<Floor>(&bad).is_err(), "{bad}");
+        }
+        let floor: Floor = serde_json::from_str(good).unwrap();
+        assert_eq!(serde_json::to_string(&floor).unwrap(), good);
+        let later = Floor {
+            expires: Timestamp::from_millis(9001),
+            ..floor
+        };
+        assert!(
+            serde_json::to_string(&later)
+                .unwrap()
+                .ends_with(r#""exp":10}"#),
+            "never earlier"
+        );
+    }
+
+    /// Published for whoever writes a follower: `printf user:42 | sha256sum`, 16 bytes of it.
+    #[test]
+    fn subjects_are_the_first_half_of_a_digest_over_scope_and_id() {
+        for (scope, id, subject) in [
+            (Scope::Token, "jti-1", "7K3nAr1bHO67mtGvZ8syBg"),
+            (Scope::Session, "sid-1", "ux_oWdrmVMC0UMEUGSwIGA"),
+            (Scope::User, "42", "6j_UO-HlfWLhY9rhn8dAvQ"),
+            (Scope::Client, "countersign", "RjlVVqyTxeoWkXgIJKCHbA"),
+            (
+                Scope::Issuer,
+                "http://127.0.0.1:5000",
+                "5DCEit1MW8h5JbEE7McSbQ",
+            ),
+        ] {
+            assert_eq!(Subject::of(scope, id).to_string(), subject);
+            assert_eq!(scope.as_str().parse(), Ok(scope));
+            assert_eq!(
+                serde_json::to_string(&scope).unwrap(),
+                format!("\"{scope}\"")
+            );
+        }
+        assert_ne!(
+            Subject::of(Scope::User, "1"),
+            Subject::of(Scope::Session, "1")
+        );
+        assert_eq!("Token".parse::<Scope>(), Err(UnknownScope));
+    }
+
+    #[test]
+    fn memory_is_given_back_after_a_wave_of_floors() {
+        let mut floors = Floors::default();
+        let floor = |n: u64, expires| Floor {
+            seq: Seq(1),
+            scope: Scope::Token,
+            subject: Subject::of(Scope::Token, &n.to_string()),
+            reason: Reason::Revoked,
+            expires: Timestamp::from_secs(expires),
+        };
+        (0..10_000).for_each(|n| floors.note(&floor(n, i64::from(n < 100))));
+        assert_eq!((floors.len(), floors.seq()), (10_000, Seq(0)));
+        let full = floors.marks.capacity();
+        floors.prune(Timestamp::from_secs(0));
+        assert_eq!(floors.len(), 100);
+        assert!(floors.marks.capacity() < full / 10);
+    }
+
+    #[test]
+    fn a_subject_with_two_floors_is_kept_until_the_later_one_may_go() {
+        let mut floors = Floors::default();
+        let subject = Subject::of(Scope::User, "42");
+        for (seq, secs) in [(2, 20), (1, 10)] {
+            let expires = Timestamp::from_secs(secs);
+            let reason = Reason::Revoked;
+            floors.note(&Floor {
+                seq: Seq(seq),
+                scope: Scope::User,
+                subject,
+                reason,
+                expires,
+            });
+        }
+        floors.prune(Timestamp::from_secs(19));
+        assert_eq!(floors.judge(&[subject; 5], Seq(1)), Some(Reason::Revoked));
+        floors.prune(Timestamp::from_secs(20));
+        assert!(floors.is_empty());
+    }
+}
