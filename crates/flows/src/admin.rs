@@ -19,7 +19,11 @@ pub async fn list(
 ) -> Result<(Vec<User>, Option<UserId>), FlowError> {
     // Names are compared as they are kept: a query is folded like a name.
     let prefix = query.filter(|query| !query.is_empty()).map(|query| {
-        let name = if query.contains('@') { Identifier::email(query) } else { Identifier::username(query) };
+        let name = if query.contains('@') {
+            Identifier::email(query)
+        } else {
+            Identifier::username(query)
+        };
         name.map_or_else(|_| query.to_lowercase(), |name| name.key().to_owned())
     });
     let mut reader = cx.db.read().await?;
@@ -73,15 +77,26 @@ pub async fn change(
     check.finish()?;
     if let Some(roles) = &change.roles {
         let user = crate::profile::read(cx, id).await?;
-        check_size(cx, &User { roles: roles.clone(), ..user })?;
+        check_size(
+            cx,
+            &User {
+                roles: roles.clone(),
+                ..user
+            },
+        )?;
     }
     let now = cx.clock.now();
     let origin = origin.clone();
     cx.write_floors(move |conn| {
         Box::pin(async move {
-            let Applied { before, kinds, revoked } =
-                apply(conn, id, &change, &names, now).await?;
-            let after = users::by_id(conn, id).await?.ok_or(FlowError::NotFound("user"))?;
+            let Applied {
+                before,
+                kinds,
+                revoked,
+            } = apply(conn, id, &change, &names, now).await?;
+            let after = users::by_id(conn, id)
+                .await?
+                .ok_or(FlowError::NotFound("user"))?;
             if kinds.is_empty() {
                 return Ok((after, Vec::new()));
             }
@@ -90,7 +105,11 @@ pub async fn change(
             if was_admin && !(after.is_enabled() && after.roles.is_admin()) {
                 require_an_admin(conn).await?;
             }
-            let reason = if revoked { Reason::Revoked } else { Reason::Superseded };
+            let reason = if revoked {
+                Reason::Revoked
+            } else {
+                Reason::Superseded
+            };
             let floor = floor(conn, now, tick, Scope::User, &id.to_string(), reason).await?;
             if revoked {
                 users::raise_floor(conn, id, tick.seq).await?;
@@ -129,14 +148,20 @@ async fn apply(
     if !users::lock(conn, id).await? {
         return Err(FlowError::NotFound("user"));
     }
-    let before = users::by_id(conn, id).await?.ok_or(FlowError::NotFound("user"))?;
+    let before = users::by_id(conn, id)
+        .await?
+        .ok_or(FlowError::NotFound("user"))?;
     let mut kinds = Vec::new();
     let mut revoked = false;
     if !names.is_empty() {
         replace_names(conn, id, names).await?;
         kinds.push(EventKind::NamesChanged);
     }
-    if let Some(roles) = change.roles.as_ref().filter(|roles| **roles != before.roles) {
+    if let Some(roles) = change
+        .roles
+        .as_ref()
+        .filter(|roles| **roles != before.roles)
+    {
         users::set_roles(conn, id, roles).await?;
         kinds.push(EventKind::RolesChanged);
     }
@@ -148,5 +173,9 @@ async fn apply(
         Some(false) if users::enable(conn, id).await? => kinds.push(EventKind::UserEnabled),
         _ => {}
     }
-    Ok(Applied { before, kinds, revoked })
+    Ok(Applied {
+        before,
+        kinds,
+        revoked,
+    })
 }

@@ -94,19 +94,29 @@ pub async fn require_live(cx: &Cx, credential: &Credential) -> Result<Live, Flow
     let mut reader = cx.db.read().await?;
     let mut conn = reader.conn();
     let revoked = || FlowError::Token(Refusal::Revoked);
-    let session = sessions::by_id(&mut conn, session_id).await?.ok_or_else(revoked)?;
-    let alive = session.alive(cx.clock.now(), cx.settings.session_idle).is_ok();
+    let session = sessions::by_id(&mut conn, session_id)
+        .await?
+        .ok_or_else(revoked)?;
+    let alive = session
+        .alive(cx.clock.now(), cx.settings.session_idle)
+        .is_ok();
     if !alive || session.user_id != user_id {
         return Err(revoked());
     }
-    let user = users::by_id(&mut conn, user_id).await?.ok_or_else(revoked)?;
+    let user = users::by_id(&mut conn, user_id)
+        .await?
+        .ok_or_else(revoked)?;
     Ok(Live { user, session, via })
 }
 
 /// As [`require_live`], and 403 for whoever is no administrator now.
 pub async fn require_admin(cx: &Cx, credential: &Credential) -> Result<Live, FlowError> {
     let live = require_live(cx, credential).await?;
-    if live.user.roles.is_admin() { Ok(live) } else { Err(FlowError::Forbidden) }
+    if live.user.roles.is_admin() {
+        Ok(live)
+    } else {
+        Err(FlowError::Forbidden)
+    }
 }
 
 async fn from_token(cx: &Cx, token: &str, via: Via) -> Result<Identity, FlowError> {
@@ -158,7 +168,9 @@ pub(crate) fn ids(claims: &Claims) -> Result<(UserId, SessionId), FlowError> {
 async fn from_cookie(cx: &Cx, text: &str) -> Result<Live, FlowError> {
     cx.log.require_current(&cx.clock)?;
     let now = cx.clock.now();
-    let session = find_by_cookie(cx, text).await?.ok_or(FlowError::SessionInvalid)?;
+    let session = find_by_cookie(cx, text)
+        .await?
+        .ok_or(FlowError::SessionInvalid)?;
     session
         .alive(now, cx.settings.session_idle)
         .map_err(|_| FlowError::SessionInvalid)?;
@@ -167,12 +179,18 @@ async fn from_cookie(cx: &Cx, text: &str) -> Result<Live, FlowError> {
         users::by_id(&mut reader.conn(), session.user_id).await?
     };
     touch(cx, &session, now).await?;
-    Ok(Live { user: user.ok_or(FlowError::SessionInvalid)?, session, via: Via::SessionCookie })
+    Ok(Live {
+        user: user.ok_or(FlowError::SessionInvalid)?,
+        session,
+        via: Via::SessionCookie,
+    })
 }
 
 /// The session of a cookie, alive or not.
 pub(crate) async fn find_by_cookie(cx: &Cx, text: &str) -> Result<Option<Session>, FlowError> {
-    let Some(cookie) = SessionCookie::parse(text) else { return Ok(None) };
+    let Some(cookie) = SessionCookie::parse(text) else {
+        return Ok(None);
+    };
     let mut reader = cx.db.read().await?;
     for keys in cx.keyring.all() {
         let found = sessions::by_cookie(&mut reader.conn(), &keys.cookie_mac(&cookie)).await?;

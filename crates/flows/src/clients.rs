@@ -2,7 +2,9 @@
 
 use countersign_core::client::check_name;
 use countersign_core::secrets::ClientSecret;
-use countersign_core::{Actor, Client, ClientKind, Event, EventKind, FIRST_PARTY, Invalid, Reason, Scope};
+use countersign_core::{
+    Actor, Client, ClientKind, Event, EventKind, FIRST_PARTY, Invalid, Reason, Scope,
+};
 use countersign_store::{clients, events, log};
 
 use crate::written::floor;
@@ -38,7 +40,9 @@ pub async fn add(
                     return Err(FlowError::Exists("client"));
                 }
                 events::append(conn, &event).await?;
-                let (client, _) = clients::by_id(conn, &id).await?.ok_or(FlowError::NotFound("client"))?;
+                let (client, _) = clients::by_id(conn, &id)
+                    .await?
+                    .ok_or(FlowError::NotFound("client"))?;
                 Ok(client)
             })
         })

@@ -18,9 +18,14 @@ enum Kind {
 
 impl Clock {
     /// The machine's clock.
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the machine's clock"
+    )]
     pub fn system() -> Self {
-        Self(Kind::System { started: Instant::now() })
+        Self(Kind::System {
+            started: Instant::now(),
+        })
     }
 
     /// A clock that stands still until a test moves it.
@@ -37,11 +42,16 @@ impl Clock {
     }
 
     /// The time of day.
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the machine's clock"
+    )]
     pub fn now(&self) -> Timestamp {
         match &self.0 {
             Kind::System { .. } => {
-                let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                let since = SystemTime::now()
+                    .duration_since(UNIX_EPOCH)
+                    .unwrap_or_default();
                 Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
             }
             Kind::Fixed(millis) => Timestamp::from_millis(millis.load(Ordering::SeqCst)),
@@ -49,7 +59,10 @@ impl Clock {
     }
 
     /// Time that only moves forward, from some moment in the past.
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the machine's clock"
+    )]
     pub fn monotonic(&self) -> Duration {
         match &self.0 {
             Kind::System { started } => started.elapsed(),

@@ -122,12 +122,18 @@ pub struct Origin {
 impl Origin {
     /// The command line.
     pub fn operator() -> Self {
-        Self { address: None, user_agent: "countersign".to_owned(), request_id: String::new() }
+        Self {
+            address: None,
+            user_agent: "countersign".to_owned(),
+            request_id: String::new(),
+        }
     }
 
     /// The address as sessions and events keep it.
     pub(crate) fn address_text(&self) -> String {
-        self.address.map(|address| address.to_canonical().to_string()).unwrap_or_default()
+        self.address
+            .map(|address| address.to_canonical().to_string())
+            .unwrap_or_default()
     }
 
     /// The user agent, cut to what a list of devices can show.

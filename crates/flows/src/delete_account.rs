@@ -33,7 +33,9 @@ pub async fn delete(
     let event = origin.mark(Event::new(now, EventKind::UserDeleted, actor).subject(user_id));
     cx.write_floors(move |conn| {
         Box::pin(async move {
-            let user = users::by_id(conn, user_id).await?.ok_or(FlowError::NotFound("user"))?;
+            let user = users::by_id(conn, user_id)
+                .await?
+                .ok_or(FlowError::NotFound("user"))?;
             if !users::delete(conn, user_id).await? {
                 return Err(FlowError::NotFound("user"));
             }

@@ -84,7 +84,9 @@ impl From<StoreError> for FlowError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Unavailable(_) | StoreError::Serialization => Self::Unavailable,
-            StoreError::Busy => Self::Busy { retry_after: Duration::from_secs(1) },
+            StoreError::Busy => Self::Busy {
+                retry_after: Duration::from_secs(1),
+            },
             StoreError::Conflict => Self::Conflict,
             StoreError::NewerSchema { .. } | StoreError::Corrupt(_) | StoreError::Failed(_) => {
                 Self::Internal(error.to_string())
@@ -117,6 +119,10 @@ impl Check {
 
     /// Refuses if anything was bad.
     pub(crate) fn finish(self) -> Result<(), FlowError> {
-        if self.0.is_empty() { Ok(()) } else { Err(FlowError::Invalid(self.0)) }
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(FlowError::Invalid(self.0))
+        }
     }
 }

@@ -106,7 +106,11 @@ impl Hasher {
             Purpose::SignIn => None,
             Purpose::Registration => Some(Place::take(&self.waiting_to_register, self.queue / 4)?),
         };
-        let _thread = self.threads.acquire().await.map_err(|_| FlowError::Unavailable)?;
+        let _thread = self
+            .threads
+            .acquire()
+            .await
+            .map_err(|_| FlowError::Unavailable)?;
         self.started.fetch_add(1, Ordering::SeqCst);
         let workspaces = Arc::clone(&self.workspaces);
         let done = tokio::task::spawn_blocking(move || {
@@ -124,7 +128,9 @@ impl Hasher {
 
 impl fmt::Debug for Hasher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hasher").field("cost", &self.cost).finish_non_exhaustive()
+        f.debug_struct("Hasher")
+            .field("cost", &self.cost)
+            .finish_non_exhaustive()
     }
 }
 
@@ -135,7 +141,9 @@ impl<'a> Place<'a> {
     fn take(counter: &'a AtomicUsize, bound: usize) -> Result<Self, FlowError> {
         if counter.fetch_add(1, Ordering::SeqCst) >= bound {
             counter.fetch_sub(1, Ordering::SeqCst);
-            return Err(FlowError::Busy { retry_after: Duration::from_secs(2) });
+            return Err(FlowError::Busy {
+                retry_after: Duration::from_secs(2),
+            });
         }
         Ok(Self(counter))
     }

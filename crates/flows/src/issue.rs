@@ -37,7 +37,10 @@ impl Mark {
     pub(crate) async fn take(cx: &Cx, conn: &mut Conn<'_>) -> Result<Self, FlowError> {
         cx.log.require_current(&cx.clock)?;
         let at = cx.clock.now();
-        Ok(Self { rev: log::seq(conn).await?, at })
+        Ok(Self {
+            rev: log::seq(conn).await?,
+            at,
+        })
     }
 }
 
@@ -100,7 +103,9 @@ pub(crate) fn sign_in(
     let held = match (mode, cookie) {
         (Mode::Session, Some(cookie)) => Held::Session(cookie),
         (Mode::Session, None) => {
-            return Err(FlowError::Internal("a session login without its cookie".to_owned()));
+            return Err(FlowError::Internal(
+                "a session login without its cookie".to_owned(),
+            ));
         }
         (mode, _) => {
             let key = cx.keys.signing(mark.at)?;
@@ -111,7 +116,11 @@ pub(crate) fn sign_in(
                 expires_in: Duration::from_secs(u64::try_from(expires_in).unwrap_or(0)),
                 refresh: grant.refresh_token(&cx.keyring).reveal(),
             };
-            if mode == Mode::Cookie { Held::Cookie(tokens) } else { Held::Token(tokens) }
+            if mode == Mode::Cookie {
+                Held::Cookie(tokens)
+            } else {
+                Held::Token(tokens)
+            }
         }
     };
     Ok(SignedIn {
@@ -124,7 +133,11 @@ pub(crate) fn sign_in(
 
 fn claims(cx: &Cx, mark: Mark, user: &User, minted: Minted, fresh: bool) -> Claims {
     let iat = mark.at.as_secs();
-    let exp = mark.at.plus(cx.settings.token_lifetime).min(minted.expires).as_secs();
+    let exp = mark
+        .at
+        .plus(cx.settings.token_lifetime)
+        .min(minted.expires)
+        .as_secs();
     Claims {
         iss: cx.settings.issuer.clone(),
         sub: user.id.to_string(),
@@ -168,7 +181,14 @@ fn issue(key: &SigningKey, mut claims: Claims) -> Result<String, FlowError> {
 pub(crate) fn check_size(cx: &Cx, user: &User) -> Result<(), FlowError> {
     let now = cx.clock.now();
     let key = cx.keys.signing(now)?;
-    let minted = Minted { session: cx.session_id(), expires: now.plus(cx.settings.token_lifetime), ends: now };
-    let mark = Mark { rev: cx.verifier.seq(), at: now };
+    let minted = Minted {
+        session: cx.session_id(),
+        expires: now.plus(cx.settings.token_lifetime),
+        ends: now,
+    };
+    let mark = Mark {
+        rev: cx.verifier.seq(),
+        at: now,
+    };
     issue(&key, claims(cx, mark, user, minted, true)).map(drop)
 }

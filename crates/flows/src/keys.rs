@@ -36,7 +36,10 @@ pub struct KeyView {
 
 impl Keys {
     pub(crate) fn new(shared: Option<Arc<SigningKey>>) -> Self {
-        Self { shared, known: RwLock::default() }
+        Self {
+            shared,
+            known: RwLock::default(),
+        }
     }
 
     fn known(&self) -> Arc<Known> {
@@ -64,7 +67,10 @@ impl Keys {
     /// The public keys to publish: those that sign, will sign, or signed what still lives.
     pub fn jwks(&self, now: Timestamp) -> Jwks {
         let known = self.known();
-        let keys = self.verifying(&known, now).filter_map(|key| key.public_jwk()).collect();
+        let keys = self
+            .verifying(&known, now)
+            .filter_map(|key| key.public_jwk())
+            .collect();
         Jwks { keys }
     }
 
@@ -90,8 +96,10 @@ impl Keys {
 /// error: going on without it would refuse its tokens.
 pub(crate) async fn load(cx: &Cx, conn: &mut Conn<'_>) -> Result<(), FlowError> {
     let before = cx.keys.known();
-    let mut known =
-        Known { life: log::look(conn).await?.life, ..Known::default() };
+    let mut known = Known {
+        life: log::look(conn).await?.life,
+        ..Known::default()
+    };
     for SealedKey { record, sealed } in keys::all(conn).await? {
         if record.revoked_at.is_none() {
             let key = match before.opened.get(&record.kid) {
@@ -102,7 +110,10 @@ pub(crate) async fn load(cx: &Cx, conn: &mut Conn<'_>) -> Result<(), FlowError> 
         }
         known.records.push(record);
     }
-    *cx.keys.known.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(known);
+    *cx.keys
+        .known
+        .write()
+        .unwrap_or_else(PoisonError::into_inner) = Arc::new(known);
     refresh_verifier(cx);
     Ok(())
 }
@@ -122,7 +133,10 @@ fn open(cx: &Cx, record: &KeyRecord, sealed: &[u8]) -> Result<SigningKey, FlowEr
         .open(&seal_context(&record.kid), sealed)
         .and_then(|plain| SigningKey::from_bytes(record.algorithm, &plain).ok())
         .ok_or_else(|| {
-            FlowError::Internal(format!("signing key {} cannot be opened with SECRET_KEY", record.kid))
+            FlowError::Internal(format!(
+                "signing key {} cannot be opened with SECRET_KEY",
+                record.kid
+            ))
         })
 }
 
@@ -135,7 +149,9 @@ pub(crate) fn make(cx: &Cx, signs_from: Timestamp) -> Result<SealedKey, FlowErro
     let key = SigningKey::generate(cx.settings.algorithm)
         .map_err(|error| FlowError::Internal(error.to_string()))?;
     let sealed =
-        cx.keyring.current().seal(cx.random.bytes(), &seal_context(key.kid()), &key.to_bytes());
+        cx.keyring
+            .current()
+            .seal(cx.random.bytes(), &seal_context(key.kid()), &key.to_bytes());
     let record = KeyRecord {
         kid: key.kid().to_owned(),
         algorithm: key.algorithm(),
@@ -151,9 +167,19 @@ pub async fn list(cx: &Cx) -> Result<Vec<KeyView>, FlowError> {
     let mut reader = cx.db.read().await?;
     let mut conn = reader.conn();
     let life = log::look(&mut conn).await?.life;
-    let records: Vec<_> = keys::all(&mut conn).await?.into_iter().map(|key| key.record).collect();
+    let records: Vec<_> = keys::all(&mut conn)
+        .await?
+        .into_iter()
+        .map(|key| key.record)
+        .collect();
     let views = phases(&records, cx.clock.now(), life);
-    Ok(views.into_iter().map(|(record, phase)| KeyView { record: record.clone(), phase }).collect())
+    Ok(views
+        .into_iter()
+        .map(|(record, phase)| KeyView {
+            record: record.clone(),
+            phase,
+        })
+        .collect())
 }
 
 /// Makes a new key, publishes it now and lets it sign after `token.publish_ahead`.
@@ -173,8 +199,15 @@ pub async fn rotate(cx: &Cx, actor: Actor, origin: &Origin) -> Result<KeyView, F
         })
         .await?;
     reload(cx).await?;
-    let phase = if key.record.signs_from <= now { Phase::Signing } else { Phase::Published };
-    Ok(KeyView { record: key.record, phase })
+    let phase = if key.record.signs_from <= now {
+        Phase::Signing
+    } else {
+        Phase::Published
+    };
+    Ok(KeyView {
+        record: key.record,
+        phase,
+    })
 }
 
 /// Ends a key now: a stolen key can mint any token, and no floor stops it. Another signs at once.
@@ -196,15 +229,15 @@ pub async fn revoke(cx: &Cx, kid: &str, actor: Actor, origin: &Origin) -> Result
                 if !keys::revoke(conn, &kid, now).await? {
                     return Err(FlowError::NotFound("key"));
                 }
-                let left: Vec<_> =
-                    keys::all(conn).await?.into_iter().map(|key| key.record).collect();
-                let phase_of = |phase| {
-                    move |(_, found): &(&KeyRecord, Phase)| *found == phase
-                };
+                let left: Vec<_> = keys::all(conn)
+                    .await?
+                    .into_iter()
+                    .map(|key| key.record)
+                    .collect();
                 let life = log::look(conn).await?.life;
                 let phases = phases(&left, now, life);
-                if !phases.iter().any(phase_of(Phase::Signing)) {
-                    match phases.iter().find(phase_of(Phase::Published)) {
+                if !phases.iter().any(|(_, phase)| *phase == Phase::Signing) {
+                    match phases.iter().find(|(_, phase)| *phase == Phase::Published) {
                         Some((next, _)) => keys::sign_from(conn, &next.kid, now).await?,
                         None => {
                             keys::insert(conn, &replacement).await?;
@@ -230,7 +263,10 @@ pub(crate) async fn prune(cx: &Cx) -> Result<(), FlowError> {
         .filter(|view| match view.phase {
             Phase::Expired => true,
             // Kept while its tokens would still be shown, so that lists say why they are refused.
-            Phase::Revoked => view.record.revoked_at.is_some_and(|at| now > at.plus(life * 8)),
+            Phase::Revoked => view
+                .record
+                .revoked_at
+                .is_some_and(|at| now > at.plus(life * 8)),
             _ => false,
         })
         .map(|view| view.record.kid)
@@ -252,8 +288,9 @@ pub(crate) async fn prune(cx: &Cx) -> Result<(), FlowError> {
 }
 
 pub(crate) fn created(now: Timestamp, actor: Actor, record: &KeyRecord) -> Event {
-    Event::new(now, EventKind::KeyCreated, actor)
-        .data(serde_json::json!({ "kid": record.kid, "alg": record.algorithm.as_str() }).to_string())
+    Event::new(now, EventKind::KeyCreated, actor).data(
+        serde_json::json!({ "kid": record.kid, "alg": record.algorithm.as_str() }).to_string(),
+    )
 }
 
 async fn reload(cx: &Cx) -> Result<(), FlowError> {
@@ -262,5 +299,9 @@ async fn reload(cx: &Cx) -> Result<(), FlowError> {
 }
 
 fn refuse_if_shared(cx: &Cx) -> Result<(), FlowError> {
-    if cx.keys.is_shared() { Err(FlowError::SharedSecret) } else { Ok(()) }
+    if cx.keys.is_shared() {
+        Err(FlowError::SharedSecret)
+    } else {
+        Ok(())
+    }
 }

@@ -59,7 +59,11 @@ impl Watch {
     }
 
     pub(crate) fn require_current(&self, clock: &Clock) -> Result<(), FlowError> {
-        if self.is_current(clock) { Ok(()) } else { Err(FlowError::Unavailable) }
+        if self.is_current(clock) {
+            Ok(())
+        } else {
+            Err(FlowError::Unavailable)
+        }
     }
 
     /// Whether a token of an unknown key is reason to look again now.
@@ -99,13 +103,16 @@ pub async fn look(cx: &Cx) -> Result<(), FlowError> {
 async fn look_now(cx: &Cx) -> Result<(), FlowError> {
     if cx.log.must_advance.load(Ordering::SeqCst) {
         let now = cx.clock.now();
-        cx.db.write(move |conn| Box::pin(async move { log::advance(conn, now).await })).await?;
+        cx.db
+            .write(move |conn| Box::pin(async move { log::advance(conn, now).await }))
+            .await?;
         cx.log.must_advance.store(false, Ordering::SeqCst);
     }
     let mut reader = cx.db.read().await?;
     let mut conn = reader.conn();
     let look = log::look(&mut conn).await?;
-    cx.verifier.set_life(look.life.max(cx.settings.token_lifetime));
+    cx.verifier
+        .set_life(look.life.max(cx.settings.token_lifetime));
     if look.seq != cx.verifier.seq() {
         let mut after = cx.verifier.seq();
         if look.seq < after {
@@ -117,7 +124,9 @@ async fn look_now(cx: &Cx) -> Result<(), FlowError> {
         }
         loop {
             let floors = log::floors_after(&mut conn, after, PAGE).await?;
-            let Some(last) = floors.last().map(|floor| floor.seq) else { break };
+            let Some(last) = floors.last().map(|floor| floor.seq) else {
+                break;
+            };
             cx.verifier.apply(&floors, cx.verifier.seq());
             after = last;
         }
@@ -125,7 +134,9 @@ async fn look_now(cx: &Cx) -> Result<(), FlowError> {
     }
     if look.keys_version != cx.log.keys_version.load(Ordering::SeqCst) {
         keys::load(cx, &mut conn).await?;
-        cx.log.keys_version.store(look.keys_version, Ordering::SeqCst);
+        cx.log
+            .keys_version
+            .store(look.keys_version, Ordering::SeqCst);
     }
     Ok(())
 }

@@ -4,7 +4,9 @@ use countersign_core::grant::Rotations;
 use countersign_core::password::Password;
 use countersign_core::secrets::SessionCookie;
 use countersign_core::session::AMR_PASSWORD;
-use countersign_core::{Actor, Event, EventKind, FIRST_PARTY, Grant, LoginName, SessionId, User, UserId};
+use countersign_core::{
+    Actor, Event, EventKind, FIRST_PARTY, Grant, LoginName, SessionId, User, UserId,
+};
 use countersign_store::sessions::NewSession;
 use countersign_store::{Conn, StoreError, credentials, events, grants, sessions, users};
 
@@ -62,7 +64,11 @@ async fn attempt(
         return Err(FlowError::InvalidCredentials);
     };
     let rehashed = if cx.hasher.is_outdated(&hash) {
-        Some(cx.hasher.hash(&login.password, cx.random.bytes(), Purpose::SignIn).await?)
+        Some(
+            cx.hasher
+                .hash(&login.password, cx.random.bytes(), Purpose::SignIn)
+                .await?,
+        )
     } else {
         None
     };
@@ -97,13 +103,16 @@ async fn attempt(
     }
 }
 
-async fn find(
-    conn: &mut Conn<'_>,
-    name: &LoginName,
-) -> Result<Option<(User, String)>, StoreError> {
-    let Some(identifier) = name.identifier() else { return Ok(None) };
-    let Some(user) = users::by_identifier(conn, identifier).await? else { return Ok(None) };
-    Ok(credentials::password(conn, user.id).await?.map(|hash| (user, hash)))
+async fn find(conn: &mut Conn<'_>, name: &LoginName) -> Result<Option<(User, String)>, StoreError> {
+    let Some(identifier) = name.identifier() else {
+        return Ok(None);
+    };
+    let Some(user) = users::by_identifier(conn, identifier).await? else {
+        return Ok(None);
+    };
+    Ok(credentials::password(conn, user.id)
+        .await?
+        .map(|hash| (user, hash)))
 }
 
 /// A session with its grant, about to be written.
@@ -129,7 +138,9 @@ impl NewLogin {
             rev: mark.rev,
             auth_time: now,
             amr: AMR_PASSWORD,
-            cookie_mac: cookie.as_ref().map(|cookie| cx.keyring.current().cookie_mac(cookie)),
+            cookie_mac: cookie
+                .as_ref()
+                .map(|cookie| cx.keyring.current().cookie_mac(cookie)),
             address: origin.address_text(),
             user_agent: origin.user_agent_text(),
             expires: now.plus(cx.settings.session_absolute),
@@ -146,14 +157,29 @@ impl NewLogin {
             .client(FIRST_PARTY);
         let event = origin.mark(event);
         let audience = cx.settings.audience.clone();
-        Self { session, event, mark, grant, audience, mode, cookie }
+        Self {
+            session,
+            event,
+            mark,
+            grant,
+            audience,
+            mode,
+            cookie,
+        }
     }
 
     /// Writes the session where its user may have one; false where not.
     pub(crate) async fn insert(&self, conn: &mut Conn<'_>) -> Result<bool, StoreError> {
         let inserted = sessions::insert(conn, &self.session).await?;
         if inserted {
-            grants::insert(conn, &self.grant, self.session.id, FIRST_PARTY, &self.audience).await?;
+            grants::insert(
+                conn,
+                &self.grant,
+                self.session.id,
+                FIRST_PARTY,
+                &self.audience,
+            )
+            .await?;
         }
         Ok(inserted)
     }
@@ -161,7 +187,10 @@ impl NewLogin {
     /// The same login at another place in the log.
     pub(crate) fn at(self, rev: countersign_core::Seq) -> Self {
         Self {
-            session: NewSession { rev, ..self.session },
+            session: NewSession {
+                rev,
+                ..self.session
+            },
             mark: Mark { rev, ..self.mark },
             ..self
         }
@@ -175,6 +204,15 @@ impl NewLogin {
             expires,
             ends: expires.min(self.session.auth_time.plus(cx.settings.session_idle)),
         };
-        sign_in(cx, self.mark, user, minted, &self.grant, self.mode, self.cookie, true)
+        sign_in(
+            cx,
+            self.mark,
+            user,
+            minted,
+            &self.grant,
+            self.mode,
+            self.cookie,
+            true,
+        )
     }
 }

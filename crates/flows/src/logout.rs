@@ -31,17 +31,30 @@ pub async fn logout(cx: &Cx, origin: &Origin, proof: Proof, all: bool) -> Result
         return end_all_of_user(cx, origin, user_id, Actor::User(user_id)).await;
     }
     let (session, gone) = match &proof {
-        Proof::Refresh(token) => (by_refresh_token(cx, token).await?, FlowError::RefreshInvalid),
+        Proof::Refresh(token) => (
+            by_refresh_token(cx, token).await?,
+            FlowError::RefreshInvalid,
+        ),
         Proof::Credential(Credential::SessionCookie(text)) => {
-            let session = find_by_cookie(cx, text).await?.ok_or(FlowError::SessionInvalid)?;
-            (living(cx, session).ok_or(FlowError::SessionInvalid)?, FlowError::SessionInvalid)
+            let session = find_by_cookie(cx, text)
+                .await?
+                .ok_or(FlowError::SessionInvalid)?;
+            (
+                living(cx, session).ok_or(FlowError::SessionInvalid)?,
+                FlowError::SessionInvalid,
+            )
         }
-        Proof::Credential(Credential::Bearer(token) | Credential::AccessCookie(token)) => {
-            (by_access_token(cx, token).await?, FlowError::Token(Refusal::Revoked))
-        }
+        Proof::Credential(Credential::Bearer(token) | Credential::AccessCookie(token)) => (
+            by_access_token(cx, token).await?,
+            FlowError::Token(Refusal::Revoked),
+        ),
     };
     let actor = Actor::User(session.user_id);
-    if end_session(cx, origin, session.id, actor).await? { Ok(()) } else { Err(gone) }
+    if end_session(cx, origin, session.id, actor).await? {
+        Ok(())
+    } else {
+        Err(gone)
+    }
 }
 
 async fn by_access_token(cx: &Cx, token: &str) -> Result<Session, FlowError> {

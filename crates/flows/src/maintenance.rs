@@ -20,22 +20,30 @@ const BATCH: i64 = 1_000;
 /// Batches of one kind in one round; the rest waits for the next.
 const BATCHES: usize = 100;
 
-type Prune = for<'a, 'c> fn(
-    &'a mut Conn<'c>,
-    Timestamp,
-) -> BoxFuture<'a, Result<u64, StoreError>>;
+type Prune = for<'a, 'c> fn(&'a mut Conn<'c>, Timestamp) -> BoxFuture<'a, Result<u64, StoreError>>;
 
 /// Removes what has expired: floors below which every token has, counters, sessions, events, keys.
 pub async fn tidy(cx: &Cx) -> Result<(), FlowError> {
     let now = cx.clock.now();
     cx.verifier.prune(now);
     prune(cx, now, |conn, at| Box::pin(log::prune(conn, at, BATCH))).await?;
-    prune(cx, now, |conn, at| Box::pin(throttle::prune(conn, at, BATCH))).await?;
+    prune(cx, now, |conn, at| {
+        Box::pin(throttle::prune(conn, at, BATCH))
+    })
+    .await?;
     let ended = now.minus(KEEP_SESSIONS);
-    prune(cx, ended, |conn, at| Box::pin(sessions::prune(conn, at, BATCH))).await?;
+    prune(cx, ended, |conn, at| {
+        Box::pin(sessions::prune(conn, at, BATCH))
+    })
+    .await?;
     let audited = now.minus(cx.settings.audit_retention);
-    prune(cx, audited, |conn, at| Box::pin(events::prune(conn, at, BATCH))).await?;
-    cx.db.write(move |conn| Box::pin(async move { log::lower_life(conn, now).await })).await?;
+    prune(cx, audited, |conn, at| {
+        Box::pin(events::prune(conn, at, BATCH))
+    })
+    .await?;
+    cx.db
+        .write(move |conn| Box::pin(async move { log::lower_life(conn, now).await }))
+        .await?;
     keys::prune(cx).await?;
     keys::refresh_verifier(cx);
     Ok(())

@@ -2,7 +2,7 @@
 
 use countersign_core::password::{ExposeSecret, Password};
 use countersign_core::{Actor, Event, EventKind, Reason, Scope, SessionId, UserId};
-use countersign_store::{credentials, events, log, throttle, users};
+use countersign_store::{credentials, events, log, sessions, throttle, users};
 
 use crate::hasher::Purpose;
 use crate::issue::Mark;
@@ -28,7 +28,9 @@ pub(crate) async fn confirm(
     if !cx.hasher.verify(password, stored.as_deref()).await? {
         return Err(FlowError::InvalidCredentials);
     }
-    cx.db.write(move |conn| Box::pin(async move { throttle::clear(conn, &key).await })).await?;
+    cx.db
+        .write(move |conn| Box::pin(async move { throttle::clear(conn, &key).await }))
+        .await?;
     stored.ok_or(FlowError::InvalidCredentials)
 }
 
@@ -44,16 +46,24 @@ pub async fn change(
     current: &Password,
     new: &Password,
 ) -> Result<SignedIn, FlowError> {
-    let names: Vec<&str> =
-        [&live.user.username, &live.user.email].into_iter().flatten().map(String::as_str).collect();
-    cx.settings.passwords.check("new_password", new.expose_secret(), &names)?;
+    let names: Vec<&str> = [&live.user.username, &live.user.email]
+        .into_iter()
+        .flatten()
+        .map(String::as_str)
+        .collect();
+    cx.settings
+        .passwords
+        .check("new_password", new.expose_secret(), &names)?;
     let mark = {
         let mut reader = cx.db.read().await?;
         Mark::take(cx, &mut reader.conn()).await?
     };
     let user_id = live.user.id;
     let verified = confirm(cx, user_id, live.session.id, current).await?;
-    let hash = cx.hasher.hash(new, cx.random.bytes(), Purpose::SignIn).await?;
+    let hash = cx
+        .hasher
+        .hash(new, cx.random.bytes(), Purpose::SignIn)
+        .await?;
     let mode = match live.via {
         Via::Header => Mode::Token,
         Via::AccessCookie => Mode::Cookie,
@@ -66,6 +76,7 @@ pub async fn change(
         .session(live.session.id);
     let changed = origin.mark(changed);
     let asked_in = live.session.id;
+    let idle = cx.settings.session_idle;
     let (replacement, user) = cx
         .write_floors(move |conn| {
             Box::pin(async move {
@@ -73,14 +84,17 @@ pub async fn change(
                 if !users::lock(conn, user_id).await? {
                     return Err(lost);
                 }
-                if !credentials::replace_password_in_session(
-                    conn, user_id, &verified, &hash, now, asked_in,
-                )
-                .await?
-                {
+                if !credentials::replace_password(conn, user_id, &verified, &hash, now).await? {
                     return Err(lost);
                 }
                 let tick = log::advance(conn, now).await?;
+                // Asked with the clock's lock held and in a statement of its own: whatever ended
+                // this session has a lower `seq` and is seen, and a dead one must not live on in
+                // its replacement.
+                let asking = sessions::by_id(conn, asked_in).await?;
+                if !asking.is_some_and(|session| session.alive(now, idle).is_ok()) {
+                    return Err(lost);
+                }
                 let id = user_id.to_string();
                 let floor = floor(conn, now, tick, Scope::User, &id, Reason::Revoked).await?;
                 users::raise_floor(conn, user_id, tick.seq).await?;
@@ -108,8 +122,13 @@ pub async fn set(
     new: &Password,
     actor: Actor,
 ) -> Result<(), FlowError> {
-    cx.settings.passwords.check("password", new.expose_secret(), &[])?;
-    let hash = cx.hasher.hash(new, cx.random.bytes(), Purpose::SignIn).await?;
+    cx.settings
+        .passwords
+        .check("password", new.expose_secret(), &[])?;
+    let hash = cx
+        .hasher
+        .hash(new, cx.random.bytes(), Purpose::SignIn)
+        .await?;
     let now = cx.clock.now();
     let credential = cx.credential_id();
     let event = Event::new(now, EventKind::PasswordChanged, actor).subject(user_id);

@@ -22,14 +22,20 @@ impl NewNames {
     pub(crate) fn parse(&self, check: &mut Check) -> Vec<Identifier> {
         let username = self.username.as_deref().map(Identifier::username);
         let email = self.email.as_deref().map(Identifier::email);
-        [username, email].into_iter().flatten().filter_map(|name| check.take(name)).collect()
+        [username, email]
+            .into_iter()
+            .flatten()
+            .filter_map(|name| check.take(name))
+            .collect()
     }
 }
 
 /// The user as they are now.
 pub async fn read(cx: &Cx, user: UserId) -> Result<User, FlowError> {
     let mut reader = cx.db.read().await?;
-    users::by_id(&mut reader.conn(), user).await?.ok_or(FlowError::NotFound("user"))
+    users::by_id(&mut reader.conn(), user)
+        .await?
+        .ok_or(FlowError::NotFound("user"))
 }
 
 /// Changes the names of whoever asks, who proves it with the password once more.
@@ -62,7 +68,9 @@ pub async fn rename(
             let tick = log::advance(conn, now).await?;
             let id = user_id.to_string();
             let floor = floor(conn, now, tick, Scope::User, &id, Reason::Superseded).await?;
-            let user = users::by_id(conn, user_id).await?.ok_or(FlowError::NotFound("user"))?;
+            let user = users::by_id(conn, user_id)
+                .await?
+                .ok_or(FlowError::NotFound("user"))?;
             events::append(conn, &event).await?;
             Ok((user, vec![floor]))
         })

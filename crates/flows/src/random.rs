@@ -23,7 +23,10 @@ impl Random {
 
     /// For tests: the same bytes on every run, and no two draws alike.
     pub fn seeded(seed: u64) -> Self {
-        Self(Kind::Seeded { seed, drawn: Arc::default() })
+        Self(Kind::Seeded {
+            seed,
+            drawn: Arc::default(),
+        })
     }
 
     /// Draws up to 32 bytes.
@@ -34,7 +37,10 @@ impl Random {
             Kind::Seeded { seed, drawn } => {
                 let draw = drawn.fetch_add(1, Ordering::Relaxed);
                 let block = crypto::sha256(format!("{seed}/{draw}").as_bytes());
-                bytes.iter_mut().zip(block).for_each(|(byte, from)| *byte = from);
+                bytes
+                    .iter_mut()
+                    .zip(block)
+                    .for_each(|(byte, from)| *byte = from);
             }
         }
         bytes

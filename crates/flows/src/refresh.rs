@@ -6,9 +6,7 @@
 //! presented it goes on together. The price is said in `SECURITY.md`: a thief who stays within the
 //! grace is not noticed. The session's absolute end bounds him, and logout ends him at once.
 
-use countersign_core::{
-    Actor, Dead, Event, EventKind, Presented, Reason, RefreshToken, Scope,
-};
+use countersign_core::{Actor, Dead, Event, EventKind, Presented, Reason, RefreshToken, Scope};
 use countersign_store::grants::Held;
 use countersign_store::{events, grants, log, sessions, users};
 
@@ -48,7 +46,10 @@ pub async fn refresh(
             Err(Dead::Revoked | Dead::Disabled) => return Err(FlowError::RefreshInvalid),
             Ok(()) => {}
         }
-        match held.grant.present(token.counter(), now, cx.settings.refresh_grace) {
+        match held
+            .grant
+            .present(token.counter(), now, cx.settings.refresh_grace)
+        {
             Presented::Reused => return Err(end_stolen(cx, origin, &held).await?),
             Presented::Replaced => return successor(cx, mark, held, mode).await,
             Presented::Current => {

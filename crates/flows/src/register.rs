@@ -31,7 +31,10 @@ pub async fn register(cx: &Cx, origin: &Origin, account: NewAccount) -> Result<U
         return Err(FlowError::RegistrationClosed);
     }
     count_registration(cx, origin).await?;
-    let account = NewAccount { roles: RoleSet::default(), ..account };
+    let account = NewAccount {
+        roles: RoleSet::default(),
+        ..account
+    };
     create(cx, origin, account, None, Purpose::Registration).await
 }
 
@@ -52,14 +55,34 @@ async fn create(
     actor: Option<Actor>,
     purpose: Purpose,
 ) -> Result<User, FlowError> {
-    let NewAccount { username, email, password, roles } = account;
+    let NewAccount {
+        username,
+        email,
+        password,
+        roles,
+    } = account;
     let mut check = Check::default();
-    let names: Vec<&str> = [&username, &email].into_iter().flatten().map(String::as_str).collect();
-    check.take(cx.settings.passwords.check("password", password.expose_secret(), &names));
-    let username = username.as_deref().and_then(|text| check.take(Identifier::username(text)));
-    let email = email.as_deref().and_then(|text| check.take(Identifier::email(text)));
+    let names: Vec<&str> = [&username, &email]
+        .into_iter()
+        .flatten()
+        .map(String::as_str)
+        .collect();
+    check.take(
+        cx.settings
+            .passwords
+            .check("password", password.expose_secret(), &names),
+    );
+    let username = username
+        .as_deref()
+        .and_then(|text| check.take(Identifier::username(text)));
+    let email = email
+        .as_deref()
+        .and_then(|text| check.take(Identifier::email(text)));
     if names.is_empty() {
-        check.take::<()>(Err(Invalid::new("username", "a username or an email is required")));
+        check.take::<()>(Err(Invalid::new(
+            "username",
+            "a username or an email is required",
+        )));
     }
     check.finish()?;
     let now = cx.clock.now();
@@ -76,7 +99,10 @@ async fn create(
     crate::issue::check_size(cx, &user)?;
     let names: Vec<Identifier> = username.into_iter().chain(email).collect();
     refuse_taken(cx, &names).await?;
-    let hash = cx.hasher.hash(&password, cx.random.bytes(), purpose).await?;
+    let hash = cx
+        .hasher
+        .hash(&password, cx.random.bytes(), purpose)
+        .await?;
     let credential = cx.credential_id();
     let actor = actor.unwrap_or(Actor::User(user.id));
     let event = origin.mark(Event::new(now, EventKind::UserCreated, actor).subject(user.id));
@@ -105,7 +131,10 @@ async fn create(
 async fn refuse_taken(cx: &Cx, names: &[Identifier]) -> Result<(), FlowError> {
     let mut reader = cx.db.read().await?;
     for name in names {
-        if users::by_identifier(&mut reader.conn(), name).await?.is_some() {
+        if users::by_identifier(&mut reader.conn(), name)
+            .await?
+            .is_some()
+        {
             return Err(FlowError::NameTaken(name.kind()));
         }
     }

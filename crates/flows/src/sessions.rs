@@ -58,8 +58,15 @@ pub async fn end_session(
                 return Ok((false, Vec::new()));
             };
             let tick = log::advance(conn, now).await?;
-            let floor =
-                floor(conn, now, tick, Scope::Session, &id.to_string(), Reason::Revoked).await?;
+            let floor = floor(
+                conn,
+                now,
+                tick,
+                Scope::Session,
+                &id.to_string(),
+                Reason::Revoked,
+            )
+            .await?;
             events::append(conn, &event.subject(user)).await?;
             Ok((true, vec![floor]))
         })
@@ -86,8 +93,15 @@ pub async fn end_all_of_user(
                 return Err(FlowError::NotFound("user"));
             }
             let tick = log::advance(conn, now).await?;
-            let floor =
-                floor(conn, now, tick, Scope::User, &user.to_string(), Reason::Revoked).await?;
+            let floor = floor(
+                conn,
+                now,
+                tick,
+                Scope::User,
+                &user.to_string(),
+                Reason::Revoked,
+            )
+            .await?;
             users::raise_floor(conn, user, tick.seq).await?;
             events::append(conn, &event).await?;
             Ok(((), vec![floor]))

@@ -1,11 +1,13 @@
 //! Getting ready: the right secret, a key that signs, and the log as it is now.
 
+use std::time::Duration;
+
 use countersign_core::key::{KeyRecord, Phase, phases};
 use countersign_core::secrets::Keyring;
-use countersign_core::{Actor, Timestamp};
+use countersign_core::{ADMIN, Actor, Timestamp};
 use countersign_store::keys::SealedKey;
-use countersign_store::{Conn, events, keys, log};
-use countersign_token::{Policy, Verifier};
+use countersign_store::{Conn, events, keys, log, users};
+use countersign_token::{Algorithm, Policy, Verifier};
 
 use crate::cx::Parts;
 use crate::keys::{Keys, created, make, seal_context};
@@ -40,8 +42,6 @@ pub struct Started {
     pub cx: Cx,
     /// The key that was made, if one was.
     pub new_key: Option<KeyRecord>,
-    /// Whether the database was empty of users.
-    pub users: i64,
     /// Whether anybody can administer.
     pub has_admin: bool,
 }
@@ -49,16 +49,58 @@ pub struct Started {
 const CHECK_CONTEXT: &str = "secret check";
 const CHECK_VALUE: &[u8] = b"countersign";
 
-/// Opens what is sealed, makes a key where none signs, and looks at the log.
-pub async fn start(parts: Parts) -> Result<Started, StartError> {
+/// Gets ready to serve: opens what is sealed, states how long tokens live and who issues them,
+/// makes a key where none signs, and looks at the log.
+pub async fn serve(parts: Parts) -> Result<Started, StartError> {
+    let cx = context(parts);
+    check_secret(&cx).await?;
+    let (life, issuer, now) =
+        (cx.settings.token_lifetime, cx.settings.issuer.clone(), cx.clock.now());
+    cx.db
+        .write(move |conn| {
+            Box::pin(async move {
+                log::set_life(conn, life, now).await?;
+                log::set_issuer(conn, &issuer).await
+            })
+        })
+        .await?;
+    let new_key = if cx.keys.is_shared() { None } else { ensure_key(&cx).await? };
+    look(&cx).await?;
+    let admins = {
+        let mut reader = cx.db.read().await?;
+        users::enabled_with_role(&mut reader.conn(), ADMIN).await?
+    };
+    Ok(Started { cx, new_key, has_admin: admins > 0 })
+}
+
+/// Gets ready for one command, beside a server or without: as [`serve`], but what the server
+/// decided (who issues, how long tokens live) is read and not stated.
+pub async fn command(mut parts: Parts) -> Result<Cx, StartError> {
+    let issuer = {
+        let mut reader = parts.db.read().await?;
+        log::issuer(&mut reader.conn()).await?
+    };
+    if let Some(issuer) = issuer {
+        parts.settings.issuer = issuer;
+    }
+    let cx = context(parts);
+    check_secret(&cx).await?;
+    if !cx.keys.is_shared() {
+        ensure_key(&cx).await?;
+    }
+    look(&cx).await?;
+    Ok(cx)
+}
+
+fn context(parts: Parts) -> Cx {
     let Parts { db, clock, random, keyring, hasher, shared_key, settings } = parts;
     let verifier = Verifier::new(Policy {
         issuer: settings.issuer.clone(),
         audience: settings.audience.clone(),
-        leeway: std::time::Duration::ZERO,
+        leeway: Duration::ZERO,
         life: settings.token_lifetime,
     });
-    let cx = Cx {
+    Cx {
         db,
         clock,
         random,
@@ -68,23 +110,7 @@ pub async fn start(parts: Parts) -> Result<Started, StartError> {
         keys: Keys::new(shared_key),
         log: Watch::default(),
         settings,
-    };
-    check_secret(&cx).await?;
-    let life = cx.settings.token_lifetime;
-    let now = cx.clock.now();
-    cx.db
-        .write(move |conn| Box::pin(async move { log::set_life(conn, life, now).await }))
-        .await
-        .map_err(FlowError::from)?;
-    let new_key = if cx.keys.is_shared() { None } else { ensure_key(&cx).await? };
-    look(&cx).await?;
-    let mut reader = cx.db.read().await?;
-    let mut conn = reader.conn();
-    let users = countersign_store::users::count(&mut conn).await?;
-    let admins =
-        countersign_store::users::enabled_with_role(&mut conn, countersign_core::ADMIN).await?;
-    drop(reader);
-    Ok(Started { cx, new_key, users, has_admin: admins > 0 })
+    }
 }
 
 /// Compares `SECRET_KEY` with the sealed value, and reseals everything where it was changed.
@@ -96,7 +122,9 @@ async fn check_secret(cx: &Cx) -> Result<(), StartError> {
                 // Its lock lets one node at a time through here.
                 log::advance(conn, now).await?;
                 let fresh = || {
-                    keyring.current().seal(random.bytes(), CHECK_CONTEXT, CHECK_VALUE)
+                    keyring
+                        .current()
+                        .seal(random.bytes(), CHECK_CONTEXT, CHECK_VALUE)
                 };
                 match log::secret_check(conn).await? {
                     None => log::set_secret_check(conn, fresh()).await?,
@@ -113,14 +141,12 @@ async fn check_secret(cx: &Cx) -> Result<(), StartError> {
         .await
 }
 
-async fn reseal(
-    conn: &mut Conn<'_>,
-    keyring: &Keyring,
-    random: &Random,
-) -> Result<(), StartError> {
+async fn reseal(conn: &mut Conn<'_>, keyring: &Keyring, random: &Random) -> Result<(), StartError> {
     for SealedKey { record, sealed } in keys::all(conn).await? {
         let context = seal_context(&record.kid);
-        let plain = keyring.open(&context, &sealed).ok_or(StartError::WrongSecret)?;
+        let plain = keyring
+            .open(&context, &sealed)
+            .ok_or(StartError::WrongSecret)?;
         let sealed = keyring.current().seal(random.bytes(), &context, &plain);
         keys::reseal(conn, &record.kid, &sealed).await?;
     }
@@ -145,12 +171,23 @@ async fn ensure_key(cx: &Cx) -> Result<Option<KeyRecord>, FlowError> {
         .write(move |conn| {
             Box::pin(async move {
                 log::keys_changed(conn).await?;
-                let records: Vec<_> =
-                    keys::all(conn).await?.into_iter().map(|key| key.record).collect();
-                let Some(signs) = missing(&records, algorithm, now, life) else { return Ok(None) };
+                let records: Vec<_> = keys::all(conn)
+                    .await?
+                    .into_iter()
+                    .map(|key| key.record)
+                    .collect();
+                let Some(signs) = missing(&records, algorithm, now, life) else {
+                    return Ok(None);
+                };
                 let signs_from = if signs { ahead } else { now };
-                let record = KeyRecord { signs_from, ..signs_now.record };
-                let key = SealedKey { record: record.clone(), sealed: signs_now.sealed };
+                let record = KeyRecord {
+                    signs_from,
+                    ..signs_now.record
+                };
+                let key = SealedKey {
+                    record: record.clone(),
+                    sealed: signs_now.sealed,
+                };
                 keys::insert(conn, &key).await?;
                 events::append(conn, &created(now, Actor::System, &record)).await?;
                 Ok(Some(record))
@@ -161,21 +198,29 @@ async fn ensure_key(cx: &Cx) -> Result<Option<KeyRecord>, FlowError> {
 
 fn serves(keys: &[SealedKey], cx: &Cx, now: Timestamp) -> Option<bool> {
     let records: Vec<_> = keys.iter().map(|key| key.record.clone()).collect();
-    missing(&records, cx.settings.algorithm, now, cx.settings.token_lifetime)
+    missing(
+        &records,
+        cx.settings.algorithm,
+        now,
+        cx.settings.token_lifetime,
+    )
 }
 
 /// `None` where a key of the algorithm signs or will; else whether some other key signs meanwhile,
 /// so that the new one can be published ahead.
 fn missing(
     records: &[KeyRecord],
-    algorithm: countersign_token::Algorithm,
+    algorithm: Algorithm,
     now: Timestamp,
-    life: std::time::Duration,
+    life: Duration,
 ) -> Option<bool> {
     let phases = phases(records, now, life);
     let signs = |phase: &Phase| matches!(phase, Phase::Signing | Phase::Published);
     // The newest decides: an algorithm that was configured before and is no more does not count.
-    let newest = phases.iter().filter(|(_, phase)| signs(phase)).max_by_key(|(r, _)| r.signs_from);
+    let newest = phases
+        .iter()
+        .filter(|(_, phase)| signs(phase))
+        .max_by_key(|(r, _)| r.signs_from);
     match newest {
         Some((record, _)) if record.algorithm == algorithm => None,
         _ => Some(phases.iter().any(|(_, phase)| *phase == Phase::Signing)),

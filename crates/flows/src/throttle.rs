@@ -32,7 +32,9 @@ impl SignInKeys {
     /// Counts one attempt, whether or not the name exists.
     pub(crate) async fn count(&self, cx: &Cx) -> Result<(), FlowError> {
         let (keys, now, limits) = (self.clone(), cx.clock.now(), cx.settings.limits);
-        cx.db.write(move |conn| Box::pin(async move { keys.count_in(conn, now, limits).await })).await
+        cx.db
+            .write(move |conn| Box::pin(async move { keys.count_in(conn, now, limits).await }))
+            .await
     }
 
     async fn count_in(
@@ -58,7 +60,11 @@ impl SignInKeys {
         }
         // An error rolls this attempt's counts back: being refused is not another failure, so that
         // nobody can keep a window shut by knocking.
-        let until = address.into_iter().map(|c| c.resets_at).chain([pair.resets_at]).max();
+        let until = address
+            .into_iter()
+            .map(|c| c.resets_at)
+            .chain([pair.resets_at])
+            .max();
         Err(throttled(until.unwrap_or(now), now))
     }
 
@@ -74,14 +80,18 @@ impl SignInKeys {
 
 /// Counts a registration from this address, whatever comes of it.
 pub(crate) async fn count_registration(cx: &Cx, origin: &Origin) -> Result<(), FlowError> {
-    let Some(address) = origin.address.and_then(address_key) else { return Ok(()) };
+    let Some(address) = origin.address.and_then(address_key) else {
+        return Ok(());
+    };
     let key = cx.keyring.current().throttle_key(&["register", &address]);
     count_one(cx, key, cx.settings.limits.per_address).await
 }
 
 /// The counter of wrong passwords on changes within one session.
 pub(crate) fn session_key(cx: &Cx, session: SessionId) -> [u8; 32] {
-    cx.keyring.current().throttle_key(&["session", &session.to_string()])
+    cx.keyring
+        .current()
+        .throttle_key(&["session", &session.to_string()])
 }
 
 /// Counts a password that is about to be checked for a change.
@@ -91,15 +101,22 @@ pub(crate) async fn count_change(cx: &Cx, key: [u8; 32]) -> Result<(), FlowError
 
 async fn count_one(cx: &Cx, key: [u8; 32], limit: i64) -> Result<(), FlowError> {
     let now = cx.clock.now();
-    let Counted { failures, resets_at } = cx
+    let Counted {
+        failures,
+        resets_at,
+    } = cx
         .db
-        .write(move |conn| {
-            Box::pin(async move { throttle::count(conn, &key, now, WINDOW).await })
-        })
+        .write(move |conn| Box::pin(async move { throttle::count(conn, &key, now, WINDOW).await }))
         .await?;
-    if failures > limit { Err(throttled(resets_at, now)) } else { Ok(()) }
+    if failures > limit {
+        Err(throttled(resets_at, now))
+    } else {
+        Ok(())
+    }
 }
 
 fn throttled(until: Timestamp, now: Timestamp) -> FlowError {
-    FlowError::Throttled { retry_after: until.since(now).max(Duration::from_secs(1)) }
+    FlowError::Throttled {
+        retry_after: until.since(now).max(Duration::from_secs(1)),
+    }
 }

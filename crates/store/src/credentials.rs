@@ -15,9 +15,6 @@ statements! {
         WHERE user_id = $1 AND kind = 'password' AND data = $2";
     SET = "UPDATE credentials SET data = $2, created_at = $3
         WHERE user_id = $1 AND kind = 'password'";
-    REPLACE_IF_ALIVE = "UPDATE credentials SET data = $3, created_at = $4
-        WHERE user_id = $1 AND kind = 'password' AND data = $2
-        AND EXISTS (SELECT 1 FROM sessions WHERE id = $5 AND user_id = $1 AND revoked_at IS NULL)";
 }
 
 /// Gives a user their password hash.
@@ -45,19 +42,6 @@ pub async fn replace_password(
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     Ok(conn.execute(REPLACE, args![user.as_bytes(), verified, hash, now]).await? == 1)
-}
-
-/// As [`replace_password`], and only while nobody has ended the session that asks for it.
-pub async fn replace_password_in_session(
-    conn: &mut Conn<'_>,
-    user: UserId,
-    verified: &str,
-    hash: &str,
-    now: Timestamp,
-    session: countersign_core::SessionId,
-) -> Result<bool, StoreError> {
-    let args = args![user.as_bytes(), verified, hash, now, session.as_bytes()];
-    Ok(conn.execute(REPLACE_IF_ALIVE, args).await? == 1)
 }
 
 /// Sets a hash whatever stood there: what an operator does. False where there is no password.

@@ -28,6 +28,8 @@ statements! {
         WHERE id = 1 AND life > $1 AND next_life <> $1";
     LOWER_LIFE = "UPDATE log_clock SET life = next_life
         WHERE id = 1 AND next_life < life AND next_life_at <= $1";
+    ISSUER = "SELECT issuer FROM log_clock WHERE id = 1";
+    SET_ISSUER = "UPDATE log_clock SET issuer = $1 WHERE id = 1";
     KEYS_CHANGED = "UPDATE log_clock SET keys_version = keys_version + 1 WHERE id = 1";
     SECRET_CHECK = "SELECT secret_check FROM log_clock WHERE id = 1";
     SET_SECRET_CHECK = "UPDATE log_clock SET secret_check = $1 WHERE id = 1";
@@ -135,6 +137,16 @@ pub async fn set_life(
 /// Lowers the life where its time has come; true where it did.
 pub async fn lower_life(conn: &mut Conn<'_>, now: Timestamp) -> Result<bool, StoreError> {
     Ok(conn.execute(LOWER_LIFE, args![now]).await? == 1)
+}
+
+/// The issuer that the server last served as.
+pub async fn issuer(conn: &mut Conn<'_>) -> Result<Option<String>, StoreError> {
+    conn.one(ISSUER, args![]).await?.get("issuer")
+}
+
+/// Notes the issuer, for commands that run beside the server.
+pub async fn set_issuer(conn: &mut Conn<'_>, issuer: &str) -> Result<(), StoreError> {
+    conn.execute(SET_ISSUER, args![issuer]).await.map(drop)
 }
 
 /// Tells every node that the signing keys changed.

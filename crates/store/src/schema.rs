@@ -102,6 +102,7 @@ const FOUNDATION: &[&str] = &[
         next_life BIGINT NOT NULL,
         next_life_at BIGINT NOT NULL,
         keys_version BIGINT NOT NULL,
+        issuer TEXT,
         secret_check BYTES
     )",
     "INSERT INTO log_clock (id, seq, issuer_floor, life, next_life, next_life_at, keys_version)
