@@ -1,0 +1,103 @@
+//! Every interleaving, shortest first, and the shortest one that breaks a property as a story.
+
+use super::properties::{Property, broken};
+use super::world::{End, Model, Move, World};
+use std::collections::{BTreeSet, HashMap};
+use std::fmt::Write as _;
+use std::rc::Rc;
+
+pub(crate) struct Exploration {
+    pub(crate) states: usize,
+    /// How the flows ended, wherever all of them had: by flow.
+    pub(crate) ends: BTreeSet<Vec<Option<End>>>,
+    pub(crate) counterexample: Option<(Property, String)>,
+}
+
+/// Visits every reachable state in order of the number of steps, until one breaks a property.
+pub(crate) fn explore(model: &Model) -> Exploration {
+    let start = Rc::new(World::at_start(model));
+    let mut seen = HashMap::from([(Rc::clone(&start), ())]);
+    // Each state with the one it was first reached from.
+    let mut reached: Vec<(Rc<World>, usize, Option<Move>)> = vec![(start, 0, None)];
+    let mut ends = BTreeSet::new();
+    let mut next = 0;
+    while next < reached.len() {
+        let world = Rc::clone(&reached[next].0);
+        let successors = world.successors(model);
+        let stuck = successors.is_empty() && !world.is_over();
+        let property = broken(model, &world).or(stuck.then_some(Property::Deadlock));
+        if let Some(property) = property {
+            let story = tell(model, &reached, next, property);
+            return Exploration { states: reached.len(), ends, counterexample: Some((property, story)) };
+        }
+        if world.is_over() {
+            ends.insert(world.processes.iter().map(|process| process.end).collect());
+        }
+        for (step, successor) in successors {
+            let successor = Rc::new(successor);
+            if seen.insert(Rc::clone(&successor), ()).is_none() {
+                reached.push((successor, next, Some(step)));
+            }
+        }
+        next += 1;
+    }
+    Exploration { states: reached.len(), ends, counterexample: None }
+}
+
+fn tell(
+    model: &Model,
+    reached: &[(Rc<World>, usize, Option<Move>)],
+    last: usize,
+    property: Property,
+) -> String {
+    let mut path = Vec::new();
+    let mut at = last;
+    while let (_, parent, Some(step)) = &reached[at] {
+        path.push((*parent, *step, at));
+        at = *parent;
+    }
+    let mut story = format!("{property:?} on {:?}", model.engine);
+    if let Some(fault) = model.fault {
+        let _ = write!(story, " with {fault:?}");
+    }
+    for (number, (before, step, after)) in path.iter().rev().enumerate() {
+        let line = line(model, &reached[*before].0, *step, &reached[*after].0);
+        let _ = write!(story, "\n{:4}  {line}", number + 1);
+    }
+    let world = &reached[last].0;
+    for token in &world.tokens {
+        let _ = write!(story, "\n      {token:?}");
+    }
+    for revocation in &world.revocations {
+        let _ = write!(story, "\n      {revocation:?}");
+    }
+    for (id, session) in world.database.sessions.iter().enumerate() {
+        if let Some(session) = session {
+            let _ = write!(story, "\n      session {id}: {session:?}");
+        }
+    }
+    story
+}
+
+fn line(model: &Model, before: &World, step: Move, after: &World) -> String {
+    let Move::Step(me) = step else { return "the writer commits its batch and answers".into() };
+    let (was, is) = (&before.processes[usize::from(me)], &after.processes[usize::from(me)]);
+    let flow = &model.flows[usize::from(me)];
+    let name = format!("{me} {:?}", flow.kind);
+    let ops = &flow.ops[was.at..is.at.max(was.at + 1).min(flow.ops.len())];
+    let tales: Vec<_> = ops.iter().map(|op| op.tale()).collect();
+    let mut line = format!("{name:<22} {}", tales.join(", "));
+    if is.memory.rev != was.memory.rev && is.memory.rev > 0 {
+        let _ = write!(line, " (rev {})", is.memory.rev);
+    }
+    if is.memory.seq != was.memory.seq && is.memory.seq > 0 {
+        let _ = write!(line, " (seq {})", is.memory.seq);
+    }
+    if is.memory.restarted && !was.memory.restarted {
+        line.push_str("; it is refused, and starts again");
+    }
+    if is.end.is_some_and(|end| end != End::Done) {
+        line.push_str("; refused");
+    }
+    line
+}
