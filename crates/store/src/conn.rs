@@ -1,0 +1,225 @@
+//! A connection of either engine, and rows read from it. The only place that matches on the engine
+//! to run a statement.
+
+use countersign_core::{Seq, Timestamp};
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::PgRow;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Decode, PgConnection, Postgres, Row as _, Sqlite, SqliteConnection, Type};
+
+use crate::StoreError;
+use crate::args::Arg;
+use crate::statement::Statement;
+
+/// A connection inside a unit of work, or for reading.
+#[derive(Debug)]
+pub struct Conn<'c> {
+    link: Link<'c>,
+    pub(crate) must_repeat: bool,
+}
+
+#[derive(Debug)]
+enum Link<'c> {
+    Sqlite(&'c mut SqliteConnection),
+    Postgres(&'c mut PgConnection),
+}
+
+/// A pooled connection for reading. Each statement sees what was committed when it began.
+#[derive(Debug)]
+pub struct Reader(pub(crate) Pooled);
+
+#[derive(Debug)]
+pub(crate) enum Pooled {
+    Sqlite(PoolConnection<Sqlite>),
+    Postgres(PoolConnection<Postgres>),
+}
+
+impl Reader {
+    /// The connection to pass to the functions of this crate.
+    pub fn conn(&mut self) -> Conn<'_> {
+        match &mut self.0 {
+            Pooled::Sqlite(conn) => Conn::sqlite(conn),
+            Pooled::Postgres(conn) => Conn::postgres(conn),
+        }
+    }
+}
+
+/// Expands one body for both engines.
+macro_rules! on {
+    ($link:expr, $conn:ident => $body:expr) => {
+        match $link {
+            Link::Sqlite($conn) => $body,
+            Link::Postgres($conn) => $body,
+        }
+    };
+}
+
+/// A statement with its values bound, for the engine at hand.
+macro_rules! bound {
+    ($statement:expr, $args:expr) => {{
+        let mut query = sqlx::query($statement.sql);
+        for arg in $args {
+            query = match arg {
+                Arg::Text(value) => query.bind(value),
+                Arg::Int(value) => query.bind(value),
+                Arg::Bool(value) => query.bind(value),
+                Arg::Bytes(value) => query.bind(value),
+            };
+        }
+        query
+    }};
+}
+
+impl<'c> Conn<'c> {
+    pub(crate) fn sqlite(conn: &'c mut SqliteConnection) -> Self {
+        Self {
+            link: Link::Sqlite(conn),
+            must_repeat: false,
+        }
+    }
+
+    pub(crate) fn postgres(conn: &'c mut PgConnection) -> Self {
+        Self {
+            link: Link::Postgres(conn),
+            must_repeat: false,
+        }
+    }
+
+    /// Runs a statement; answers how many rows it changed.
+    pub(crate) async fn execute(
+        &mut self,
+        statement: Statement,
+        args: Vec<Arg>,
+    ) -> Result<u64, StoreError> {
+        let done = on!(&mut self.link, conn => bound!(statement, args)
+            .execute(&mut **conn)
+            .await
+            .map(|done| done.rows_affected()));
+        self.sorted(done)
+    }
+
+    /// Runs a statement that gives at most one row.
+    pub(crate) async fn optional(
+        &mut self,
+        statement: Statement,
+        args: Vec<Arg>,
+    ) -> Result<Option<Row>, StoreError> {
+        let row = on!(&mut self.link, conn => bound!(statement, args)
+            .fetch_optional(&mut **conn)
+            .await
+            .map(|row| row.map(Row::from)));
+        self.sorted(row)
+    }
+
+    /// Runs a statement that always gives a row.
+    pub(crate) async fn one(
+        &mut self,
+        statement: Statement,
+        args: Vec<Arg>,
+    ) -> Result<Row, StoreError> {
+        self.optional(statement, args)
+            .await?
+            .ok_or_else(|| StoreError::Corrupt(format!("{} found no row", statement.name)))
+    }
+
+    /// Runs a statement that gives any number of rows.
+    pub(crate) async fn all(
+        &mut self,
+        statement: Statement,
+        args: Vec<Arg>,
+    ) -> Result<Vec<Row>, StoreError> {
+        let rows = on!(&mut self.link, conn => bound!(statement, args)
+            .fetch_all(&mut **conn)
+            .await
+            .map(|rows| rows.into_iter().map(Row::from).collect()));
+        self.sorted(rows)
+    }
+
+    /// Remembers that the engine wants this transaction repeated, whatever error the unit makes of it.
+    fn sorted<T>(&mut self, result: Result<T, sqlx::Error>) -> Result<T, StoreError> {
+        result.map_err(|error| {
+            let error = StoreError::from(error);
+            self.must_repeat |= matches!(error, StoreError::Serialization);
+            error
+        })
+    }
+}
+
+/// A row of either engine.
+pub(crate) enum Row {
+    Sqlite(SqliteRow),
+    Postgres(PgRow),
+}
+
+impl From<SqliteRow> for Row {
+    fn from(row: SqliteRow) -> Self {
+        Self::Sqlite(row)
+    }
+}
+
+impl From<PgRow> for Row {
+    fn from(row: PgRow) -> Self {
+        Self::Postgres(row)
+    }
+}
+
+/// Types that both engines decode.
+pub(crate) trait Portable:
+    for<'r> Decode<'r, Sqlite> + Type<Sqlite> + for<'r> Decode<'r, Postgres> + Type<Postgres>
+{
+}
+
+impl<T> Portable for T where
+    T: for<'r> Decode<'r, Sqlite> + Type<Sqlite> + for<'r> Decode<'r, Postgres> + Type<Postgres>
+{
+}
+
+impl Row {
+    /// The value of a column.
+    pub(crate) fn get<T: Portable>(&self, column: &str) -> Result<T, StoreError> {
+        Ok(match self {
+            Self::Sqlite(row) => row.try_get(column)?,
+            Self::Postgres(row) => row.try_get(column)?,
+        })
+    }
+
+    /// A column of bytes of a known length.
+    pub(crate) fn bytes<const N: usize>(&self, column: &str) -> Result<[u8; N], StoreError> {
+        self.get::<Vec<u8>>(column)?
+            .try_into()
+            .map_err(|_| StoreError::Corrupt(format!("{column} has the wrong length")))
+    }
+
+    /// As [`Row::bytes`], where the column may be null.
+    pub(crate) fn optional_bytes<const N: usize>(
+        &self,
+        column: &str,
+    ) -> Result<Option<[u8; N]>, StoreError> {
+        match self.get::<Option<Vec<u8>>>(column)? {
+            Some(_) => self.bytes(column).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// A column of unix milliseconds.
+    pub(crate) fn time(&self, column: &str) -> Result<Timestamp, StoreError> {
+        self.get(column).map(Timestamp::from_millis)
+    }
+
+    /// As [`Row::time`], where the column may be null.
+    pub(crate) fn optional_time(&self, column: &str) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.get::<Option<i64>>(column)?.map(Timestamp::from_millis))
+    }
+
+    /// A position of the revocation log.
+    pub(crate) fn seq(&self, column: &str) -> Result<Seq, StoreError> {
+        self.get(column).map(Seq)
+    }
+
+    /// A column that holds one of a set of words.
+    pub(crate) fn word<T: std::str::FromStr>(&self, column: &str) -> Result<T, StoreError> {
+        let word: String = self.get(column)?;
+        word.parse()
+            .map_err(|_| StoreError::Corrupt(format!("{column} is {word:?}")))
+    }
+}

@@ -1,0 +1,265 @@
+//! The database: opening it, reading from it, and units of work.
+
+use std::pin::Pin;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Connection, PgPool, SqlitePool};
+
+use crate::conn::{Conn, Pooled, Reader};
+use crate::writer::Writer;
+use crate::{StoreError, migrate};
+
+/// A boxed future, as units of work return it.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// How long a connection may take to be had, and SQLite to wait for another process's write.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How often a unit is run again after the engine gave it up for another.
+const ATTEMPTS: usize = 8;
+
+/// How to open a database.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// `sqlite:PATH` or `postgres://…`.
+    pub url: String,
+    /// Connections for reading (SQLite), or in all (PostgreSQL).
+    pub connections: u32,
+    /// Whether a commit survives a power cut. Only tests may say no.
+    pub durable: bool,
+}
+
+impl Options {
+    /// The database at `url`, durable, with a pool for one machine of a few cores.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            connections: 16,
+            durable: true,
+        }
+    }
+}
+
+/// An open database with its schema up to date. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Db {
+    engine: Arc<Engine>,
+}
+
+#[derive(Debug)]
+enum Engine {
+    Sqlite { readers: SqlitePool, writer: Writer },
+    Postgres(PgPool),
+}
+
+impl Db {
+    /// Opens the database, makes it where SQLite has none yet, and brings its schema up to date.
+    ///
+    /// # Errors
+    /// [`StoreError::NewerSchema`] where a newer version wrote it; [`StoreError::Unavailable`] where
+    /// it cannot be reached.
+    pub async fn open(options: &Options) -> Result<Self, StoreError> {
+        let engine = if options.url.starts_with("sqlite:") {
+            Self::open_sqlite(options).await?
+        } else {
+            Self::open_postgres(options).await?
+        };
+        Ok(Self {
+            engine: Arc::new(engine),
+        })
+    }
+
+    async fn open_sqlite(options: &Options) -> Result<Engine, StoreError> {
+        let synchronous = if options.durable {
+            SqliteSynchronous::Full
+        } else {
+            SqliteSynchronous::Off
+        };
+        let connect = SqliteConnectOptions::from_str(&options.url)?
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(synchronous)
+            .foreign_keys(true)
+            .busy_timeout(PATIENCE)
+            .pragma("trusted_schema", "OFF")
+            .pragma("secure_delete", "FAST");
+        let mut first = sqlx::SqliteConnection::connect_with(&connect).await?;
+        migrate::sqlite(&mut first).await?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(options.connections)
+            .acquire_timeout(PATIENCE)
+            .connect_lazy_with(connect.clone().pragma("query_only", "ON"));
+        Ok(Engine::Sqlite {
+            readers,
+            writer: Writer::start(first),
+        })
+    }
+
+    async fn open_postgres(options: &Options) -> Result<Engine, StoreError> {
+        let connect = PgConnectOptions::from_str(&options.url)?.application_name("countersign");
+        let pool = PgPoolOptions::new()
+            .max_connections(options.connections)
+            .acquire_timeout(PATIENCE)
+            .after_connect(|conn, _| {
+                Box::pin(async move {
+                    for setting in SESSION_SETTINGS {
+                        sqlx::query(setting).execute(&mut *conn).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .connect_with(connect)
+            .await?;
+        let mut conn = pool.acquire().await?;
+        migrate::postgres(&mut conn).await?;
+        drop(conn);
+        Ok(Engine::Postgres(pool))
+    }
+
+    /// What the start line calls the engine.
+    pub fn engine_name(&self) -> &'static str {
+        match &*self.engine {
+            Engine::Sqlite { .. } => "SQLite",
+            Engine::Postgres(_) => "PostgreSQL",
+        }
+    }
+
+    /// A connection for reading, which must not be held across anything but reading.
+    pub async fn read(&self) -> Result<Reader, StoreError> {
+        Ok(Reader(match &*self.engine {
+            Engine::Sqlite { readers, .. } => Pooled::Sqlite(readers.acquire().await?),
+            Engine::Postgres(pool) => Pooled::Postgres(pool.acquire().await?),
+        }))
+    }
+
+    /// Runs a unit of work and answers after its commit.
+    ///
+    /// The unit owns its inputs and does nothing but SQL and pure rules: on SQLite everybody waits
+    /// for it. It is rolled back, alone, when it answers with an error. It may run more than once,
+    /// after PostgreSQL gave it up for another (SQLSTATE 40001, 40P01).
+    pub async fn write<T, E, U>(&self, unit: U) -> Result<T, E>
+    where
+        U: for<'a, 'c> FnOnce(&'a mut Conn<'c>) -> BoxFuture<'a, Result<T, E>>
+            + Clone
+            + Send
+            + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        match &*self.engine {
+            Engine::Sqlite { writer, .. } => writer.submit(unit).await,
+            Engine::Postgres(pool) => {
+                for _ in 1..ATTEMPTS {
+                    match attempt(pool, unit.clone()).await {
+                        Attempt::Done(result) => return result,
+                        Attempt::Repeat => {}
+                    }
+                }
+                match attempt(pool, unit).await {
+                    Attempt::Done(result) => result,
+                    Attempt::Repeat => Err(StoreError::Serialization.into()),
+                }
+            }
+        }
+    }
+
+    /// How far this process's clock is ahead of the database's, where that is another machine's.
+    pub async fn clock_offset_millis(&self, now_millis: i64) -> Result<i64, StoreError> {
+        match &*self.engine {
+            Engine::Sqlite { .. } => Ok(0),
+            Engine::Postgres(pool) => {
+                let theirs: i64 = sqlx::query_scalar(DATABASE_CLOCK).fetch_one(pool).await?;
+                Ok(now_millis - theirs)
+            }
+        }
+    }
+
+    /// Waits for units under way and closes every connection.
+    pub async fn close(&self) {
+        match &*self.engine {
+            Engine::Sqlite { readers, writer } => {
+                writer.stop().await;
+                readers.close().await;
+            }
+            Engine::Postgres(pool) => pool.close().await,
+        }
+    }
+
+    /// Asks the engine to parse a statement, for the test that tries them all.
+    #[cfg(test)]
+    pub(crate) async fn prepare(&self, sql: &'static str) -> Result<(), StoreError> {
+        use sqlx::{Executor, SqlSafeStr};
+        match &*self.engine {
+            Engine::Sqlite { readers, .. } => {
+                readers
+                    .acquire()
+                    .await?
+                    .prepare(sql.into_sql_str())
+                    .await
+                    .map(drop)?;
+            }
+            Engine::Postgres(pool) => {
+                pool.acquire()
+                    .await?
+                    .prepare(sql.into_sql_str())
+                    .await
+                    .map(drop)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What every PostgreSQL connection starts with: the isolation that the orders of revocation were
+/// checked on, commits that survive a crash whatever the server's default, and bounded waiting.
+const SESSION_SETTINGS: [&str; 4] = [
+    "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED",
+    "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
+    "SET statement_timeout = '10s'",
+    "SET idle_in_transaction_session_timeout = '10s'",
+];
+
+const DATABASE_CLOCK: &str = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
+
+enum Attempt<T> {
+    Done(T),
+    Repeat,
+}
+
+/// One transaction on PostgreSQL.
+async fn attempt<T, E, U>(pool: &PgPool, unit: U) -> Attempt<Result<T, E>>
+where
+    U: for<'a, 'c> FnOnce(&'a mut Conn<'c>) -> BoxFuture<'a, Result<T, E>>,
+    E: From<StoreError>,
+{
+    let failed = |error: sqlx::Error| match StoreError::from(error) {
+        StoreError::Serialization => Attempt::Repeat,
+        error => Attempt::Done(Err(error.into())),
+    };
+    let mut transaction = match pool.begin().await {
+        Ok(transaction) => transaction,
+        Err(error) => return failed(error),
+    };
+    let mut conn = Conn::postgres(&mut transaction);
+    let result = unit(&mut conn).await;
+    let must_repeat = conn.must_repeat;
+    match result {
+        Ok(answer) => match transaction.commit().await {
+            Ok(()) => Attempt::Done(Ok(answer)),
+            Err(error) => failed(error),
+        },
+        Err(error) => {
+            // Dropping the transaction would roll back too, but only when the connection is used next.
+            let _ = transaction.rollback().await;
+            if must_repeat {
+                Attempt::Repeat
+            } else {
+                Attempt::Done(Err(error))
+            }
+        }
+    }
+}

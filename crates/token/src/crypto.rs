@@ -1,0 +1,220 @@
+//! The workspace's one door to aws-lc-rs, and its one source of randomness.
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+use aws_lc_rs::{constant_time, digest, hkdf, hmac};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use zeroize::Zeroizing;
+
+/// SHA-256 (FIPS 180-4).
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    array(digest::digest(&digest::SHA256, bytes).as_ref())
+}
+
+/// HMAC-SHA256 (RFC 2104) over the parts one after the other.
+///
+/// Nothing stands between the parts: whoever passes more than one of variable length separates
+/// them, or else `["ab", "c"]` and `["a", "bc"]` have the same MAC.
+pub fn hmac_sha256(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
+    let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key));
+    for part in parts {
+        context.update(part);
+    }
+    array(context.sign().as_ref())
+}
+
+/// Derives a key for one purpose from a secret: HKDF-SHA256 (RFC 5869) without salt, with the
+/// label as `info`. Different labels give independent keys.
+#[expect(
+    clippy::expect_used,
+    reason = "HKDF-SHA256 refuses only outputs above 8,160 bytes"
+)]
+pub fn derive_key(secret: &[u8], label: &str) -> Zeroizing<[u8; 32]> {
+    let mut key = Zeroizing::new([0; 32]);
+    hkdf::Salt::new(hkdf::HKDF_SHA256, &[])
+        .extract(secret)
+        .expand(&[label.as_bytes()], hkdf::HKDF_SHA256)
+        .and_then(|okm| okm.fill(key.as_mut_slice()))
+        .expect("32 bytes are within what HKDF gives");
+    key
+}
+
+/// Whether the two are the same, in a time that depends on their lengths only.
+pub fn constant_time_eq(a: &[u8], b: &[u8]) -> bool {
+    constant_time::verify_slices_are_equal(a, b).is_ok()
+}
+
+/// Encrypts and authenticates with AES-256-GCM; the result is nonce, ciphertext and tag.
+///
+/// The `context` is authenticated and not stored: [`open`] must be given the same, so that what
+/// was sealed for one place cannot be moved to another. A nonce must never serve twice under one
+/// key; draw it from [`fill_random`].
+#[expect(
+    clippy::expect_used,
+    reason = "AES-GCM refuses only plaintexts above 64 GiB"
+)]
+pub fn seal(key: &[u8; 32], nonce: [u8; NONCE_LEN], context: &[u8], plain: &[u8]) -> Vec<u8> {
+    // Room for all three from the start: growing would leave plaintext behind in freed memory.
+    let mut sealed = Vec::with_capacity(NONCE_LEN + plain.len() + AES_256_GCM.tag_len());
+    sealed.extend_from_slice(&nonce);
+    sealed.extend_from_slice(plain);
+    let tag = cipher(key)
+        .seal_in_place_separate_tag(
+            Nonce::assume_unique_for_key(nonce),
+            Aad::from(context),
+            &mut sealed[NONCE_LEN..],
+        )
+        .expect("the plaintext is not 64 GiB long");
+    sealed.extend_from_slice(tag.as_ref());
+    sealed
+}
+
+/// Opens what [`seal`] made, or `None` if key, context or a single bit of it is another.
+pub fn open(key: &[u8; 32], context: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let (nonce, rest) = sealed.split_first_chunk::<NONCE_LEN>()?;
+    let mut plain = Zeroizing::new(rest.to_vec());
+    let length = cipher(key)
+        .open_in_place(
+            Nonce::assume_unique_for_key(*nonce),
+            Aad::from(context),
+            plain.as_mut_slice(),
+        )
+        .ok()?
+        .len();
+    plain.truncate(length);
+    Some(plain)
+}
+
+#[expect(
+    clippy::expect_used,
+    reason = "the length of the key is fixed by its type"
+)]
+fn cipher(key: &[u8; 32]) -> LessSafeKey {
+    LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).expect("an AES-256 key has 32 bytes"))
+}
+
+/// Fills the bytes from the operating system's generator. Everything random in Countersign comes
+/// from here, by way of what `Cx` carries.
+///
+/// # Panics
+/// If the system has no randomness to give: a predictable secret is worse than no server.
+#[expect(
+    clippy::expect_used,
+    reason = "there is no safe way to go on without randomness"
+)]
+pub fn fill_random(bytes: &mut [u8]) {
+    system_random()
+        .fill(bytes)
+        .expect("the system's random generator works");
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one source of randomness"
+)]
+pub(crate) fn system_random() -> SystemRandom {
+    SystemRandom::new()
+}
+
+/// Base64url without padding (RFC 4648 section 5, RFC 7515 section 2).
+pub fn b64(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// Reads base64url strictly: no padding, no other characters, unused bits zero, so that every
+/// byte string has exactly one spelling.
+pub fn unb64(text: &str) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(text).ok()
+}
+
+/// The first bytes of `bytes` as lower-case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .map(hex_digit)
+        .collect()
+}
+
+fn hex_digit(nibble: u8) -> char {
+    char::from(b"0123456789abcdef"[usize::from(nibble & 15)])
+}
+
+fn array(bytes: &[u8]) -> [u8; 32] {
+    let mut array = [0; 32];
+    array.copy_from_slice(bytes);
+    array
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64url_has_one_spelling_only() {
+        for bad in [
+            "Zg==", "Zh", "Zm9=", "Zm+v", "Zm/v", "Zm 9v", " Zm9v", "Zm9v\n", "Z", "Zm9vé",
+        ] {
+            assert_eq!(unb64(bad), None, "{bad}");
+        }
+        assert_eq!(unb64(""), Some(vec![]));
+        assert_eq!(unb64("Zg").as_deref(), Some(&b"f"[..]));
+        assert_eq!(
+            unb64(&b64(&[0xfb, 0xff])).as_deref(),
+            Some(&[0xfb, 0xff][..])
+        );
+    }
+
+    #[test]
+    fn what_is_sealed_opens_only_with_the_same_key_context_and_bytes() {
+        let (key, nonce) = ([7; 32], [9; 12]);
+        let sealed = seal(&key, nonce, b"keys/1", b"secret");
+        assert_eq!(open(&[8; 32], b"keys/1", &sealed), None);
+        assert_eq!(open(&key, b"keys/2", &sealed), None);
+        for i in 0..sealed.len() {
+            let mut other = sealed.clone();
+            other[i] ^= 1;
+            assert_eq!(open(&key, b"keys/1", &other), None, "byte {i}");
+            assert_eq!(open(&key, b"keys/1", &sealed[..i]), None, "cut at {i}");
+        }
+        assert_eq!(sealed[..12], nonce);
+        assert_eq!(
+            open(&key, b"keys/1", &sealed).as_deref().map(Vec::as_slice),
+            Some(&b"secret"[..])
+        );
+    }
+
+    #[test]
+    fn digests_and_macs_are_those_of_the_standards() {
+        let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(hex(&sha256(b"abc")), abc);
+        // RFC 4231, test case 2; its key is padded with zeros, as HMAC itself does.
+        let mut key = [0; 32];
+        key[..4].copy_from_slice(b"Jefe");
+        let mac = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
+        assert_eq!(
+            hex(&hmac_sha256(&key, &[b"what do ya want ", b"for nothing?"])),
+            mac
+        );
+        // RFC 5869, test case 3 (no salt), has an empty label.
+        let okm = "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d";
+        assert_eq!(hex(derive_key(&[0x0b; 22], "").as_slice()), okm);
+        assert_ne!(derive_key(b"secret", "a"), derive_key(b"secret", "b"));
+    }
+
+    #[test]
+    fn comparison_knows_length_and_content() {
+        assert!(!constant_time_eq(b"a", b"ab"));
+        assert!(!constant_time_eq(b"ab", b"ac"));
+        assert!(constant_time_eq(b"ab", b"ab"));
+    }
+
+    #[test]
+    fn randomness_differs_from_call_to_call() {
+        let (mut a, mut b) = ([0; 32], [0; 32]);
+        fill_random(&mut a);
+        fill_random(&mut b);
+        assert_ne!(a, b);
+    }
+}

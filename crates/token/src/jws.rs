@@ -1,0 +1,161 @@
+//! The compact form of a JWS (RFC 7515 section 3.1), and the one function that verifies it.
+
+use std::fmt;
+
+use serde::Serialize;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+
+use crate::crypto::{b64, unb64};
+use crate::json::{Text, Unknown, once};
+use crate::{Algorithm, KeySet};
+
+/// Anything longer is refused unread.
+pub const MAX_BYTES: usize = 8 * 1024;
+
+/// Header members that would let a token choose its own key or change what its parts mean
+/// (RFC 7515 sections 4.1.2, 4.1.3, 4.1.5, 4.1.6, 4.1.11; RFC 7797). None has a use here.
+const FORBIDDEN: [&str; 6] = ["jku", "jwk", "x5u", "x5c", "crit", "b64"];
+
+/// Why a JWS was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// Not three parts of strict base64url with a JSON object as header, or above [`MAX_BYTES`].
+    #[error("not a compact JWS")]
+    Malformed,
+    /// Well made, but signed by a key that is not in the set: a newer set may have it.
+    #[error("the key is unknown")]
+    UnknownKey,
+    /// The signature is wrong, `alg` is not the key's, `kid` is missing, or the header has a
+    /// member that is forbidden.
+    #[error("the signature is not valid")]
+    Signature,
+}
+
+/// What a verified JWS said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// The `typ` of the header, as it stood there.
+    pub typ: Option<String>,
+    /// The name of the key that verified it.
+    pub kid: String,
+    /// The payload, any bytes whatever.
+    pub payload: Vec<u8>,
+}
+
+/// Verifies a compact JWS. The key is found by `kid` alone, and `alg` must be that key's.
+///
+/// # Errors
+/// [`Rejection`]; what is malformed is so whatever keys there are.
+pub fn verify(keys: &KeySet, token: &str) -> Result<Verified, Rejection> {
+    let parts = Parts::of(token).ok_or(Rejection::Malformed)?;
+    let header = Header::parse(&parts.header).ok_or(Rejection::Malformed)?;
+    let algorithm: Option<Algorithm> = header.alg.and_then(|alg| alg.0.parse().ok());
+    let (false, Some(algorithm), Some(Text(kid))) = (header.forbidden, algorithm, header.kid)
+    else {
+        return Err(Rejection::Signature);
+    };
+    let key = keys.get(&kid).ok_or(Rejection::UnknownKey)?;
+    if key.algorithm() != algorithm || !key.verifies(parts.signed, &parts.signature) {
+        return Err(Rejection::Signature);
+    }
+    let typ = header.typ.map(|typ| typ.0.into_owned());
+    Ok(Verified {
+        typ,
+        kid: kid.into_owned(),
+        payload: parts.payload,
+    })
+}
+
+/// The payload of a JWS that was *not* verified: good for saying what is wrong with it, and for
+/// nothing else.
+pub(crate) fn unverified_payload(token: &str) -> Option<Vec<u8>> {
+    Parts::of(token).map(|parts| parts.payload)
+}
+
+struct Parts<'t> {
+    signed: &'t [u8],
+    header: Vec<u8>,
+    payload: Vec<u8>,
+    signature: Vec<u8>,
+}
+
+impl<'t> Parts<'t> {
+    fn of(token: &'t str) -> Option<Self> {
+        if token.len() > MAX_BYTES {
+            return None;
+        }
+        // A fourth part would be left in the payload, where a dot is no base64url.
+        let (signed, signature) = token.rsplit_once('.')?;
+        let (header, payload) = signed.split_once('.')?;
+        Some(Self {
+            signed: signed.as_bytes(),
+            header: unb64(header)?,
+            payload: unb64(payload)?,
+            signature: unb64(signature)?,
+        })
+    }
+}
+
+#[derive(Default)]
+struct Header<'h> {
+    alg: Option<Text<'h>>,
+    kid: Option<Text<'h>>,
+    typ: Option<Text<'h>>,
+    forbidden: bool,
+}
+
+impl<'h> Header<'h> {
+    fn parse(json: &'h [u8]) -> Option<Self> {
+        serde_json::from_slice(json).ok()
+    }
+}
+
+impl<'de> Deserialize<'de> for Header<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct HeaderVisitor;
+        impl<'de> Visitor<'de> for HeaderVisitor {
+            type Value = Header<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JOSE header")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Header<'de>, A::Error> {
+                let (mut header, mut unknown) = (Header::default(), Unknown::default());
+                while let Some(Text(name)) = map.next_key()? {
+                    match &*name {
+                        "alg" => once(&mut header.alg, "alg", &mut map)?,
+                        "kid" => once(&mut header.kid, "kid", &mut map)?,
+                        "typ" => once(&mut header.typ, "typ", &mut map)?,
+                        _ => {
+                            header.forbidden |= FORBIDDEN.contains(&&*name);
+                            unknown.skip(Text(name), &mut map)?;
+                        }
+                    }
+                }
+                Ok(header)
+            }
+        }
+        deserializer.deserialize_map(HeaderVisitor)
+    }
+}
+
+/// Header and payload as they are signed (RFC 7515 section 5.1, step 5).
+pub(crate) fn signing_input(alg: Algorithm, kid: &str, typ: &str, payload: &[u8]) -> String {
+    #[derive(Serialize)]
+    struct Made<'h> {
+        alg: Algorithm,
+        kid: &'h str,
+        typ: &'h str,
+    }
+    // Three strings always serialise.
+    let header = serde_json::to_vec(&Made { alg, kid, typ }).unwrap_or_default();
+    let mut input = b64(&header);
+    input.push('.');
+    input.push_str(&b64(payload));
+    input
+}
+
+pub(crate) fn with_signature(mut input: String, signature: &[u8]) -> String {
+    input.push('.');
+    input.push_str(&b64(signature));
+    input
+}
