@@ -122,15 +122,29 @@ impl Write {
 impl Database {
     /// Two administrators; the first has one session, made at the start of the log.
     pub(crate) fn at_start() -> Self {
-        let admin = User { enabled: true, admin: true, roles: 0, durable: 0 };
-        let session = Session { user: 0, rev: START, revoked: false, born: 0, by: None };
+        let admin = User {
+            enabled: true,
+            admin: true,
+            roles: 0,
+            durable: 0,
+        };
+        let session = Session {
+            user: 0,
+            rev: START,
+            revoked: false,
+            born: 0,
+            by: None,
+        };
         Database {
             users: [admin; 2],
             passwords: [Password::default(); 2],
             sessions: [Some(session), None, None, None, None],
             counters: [0; 5],
             client_durable: 0,
-            clock: Clock { seq: START, issuer_durable: 0 },
+            clock: Clock {
+                seq: START,
+                issuer_durable: 0,
+            },
             log: [None; 5],
         }
     }
@@ -158,16 +172,14 @@ impl Database {
             floor.exp.get_or_insert(now + 1);
         }
         // The log is a set: keeping it sorted lets equal states meet.
-        self.log.sort_unstable_by_key(|slot| slot.map_or(u8::MAX, |floor| floor.seq));
+        self.log
+            .sort_unstable_by_key(|slot| slot.map_or(u8::MAX, |floor| floor.seq));
     }
 
     pub(crate) fn log(&self, now: u8) -> impl Iterator<Item = &Floor> {
-        self.log.iter().flatten().filter(move |floor| floor.is_remembered(now))
-    }
-
-    /// The highest durable floor over a session of `user`.
-    pub(crate) fn durable_over(&self, user: u8) -> u8 {
-        let user = self.users[usize::from(user)].durable;
-        user.max(self.client_durable).max(self.clock.issuer_durable)
+        self.log
+            .iter()
+            .flatten()
+            .filter(move |floor| floor.is_remembered(now))
     }
 }

@@ -1,22 +1,31 @@
 //! Every interleaving, shortest first, and the shortest one that breaks a property as a story.
 
+use super::flows::Op;
 use super::properties::{Property, broken};
 use super::world::{End, Model, Move, World};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashSet};
 use std::fmt::Write as _;
 use std::rc::Rc;
 
 pub(crate) struct Exploration {
-    pub(crate) states: usize,
-    /// How the flows ended, wherever all of them had: by flow.
+    /// The ways in which the flows ended, each by flow.
     pub(crate) ends: BTreeSet<Vec<Option<End>>>,
+    /// What broke first, and the shortest schedule that leads there.
     pub(crate) counterexample: Option<(Property, String)>,
+}
+
+impl Exploration {
+    pub(crate) fn story(&self) -> String {
+        self.counterexample
+            .as_ref()
+            .map_or("nothing breaks".into(), |(_, story)| story.clone())
+    }
 }
 
 /// Visits every reachable state in order of the number of steps, until one breaks a property.
 pub(crate) fn explore(model: &Model) -> Exploration {
     let start = Rc::new(World::at_start(model));
-    let mut seen = HashMap::from([(Rc::clone(&start), ())]);
+    let mut seen = HashSet::from([Rc::clone(&start)]);
     // Each state with the one it was first reached from.
     let mut reached: Vec<(Rc<World>, usize, Option<Move>)> = vec![(start, 0, None)];
     let mut ends = BTreeSet::new();
@@ -28,20 +37,26 @@ pub(crate) fn explore(model: &Model) -> Exploration {
         let property = broken(model, &world).or(stuck.then_some(Property::Deadlock));
         if let Some(property) = property {
             let story = tell(model, &reached, next, property);
-            return Exploration { states: reached.len(), ends, counterexample: Some((property, story)) };
+            return Exploration {
+                ends,
+                counterexample: Some((property, story)),
+            };
         }
         if world.is_over() {
             ends.insert(world.processes.iter().map(|process| process.end).collect());
         }
         for (step, successor) in successors {
             let successor = Rc::new(successor);
-            if seen.insert(Rc::clone(&successor), ()).is_none() {
+            if seen.insert(Rc::clone(&successor)) {
                 reached.push((successor, next, Some(step)));
             }
         }
         next += 1;
     }
-    Exploration { states: reached.len(), ends, counterexample: None }
+    Exploration {
+        ends,
+        counterexample: None,
+    }
 }
 
 fn tell(
@@ -80,12 +95,24 @@ fn tell(
 }
 
 fn line(model: &Model, before: &World, step: Move, after: &World) -> String {
-    let Move::Step(me) = step else { return "the writer commits its batch and answers".into() };
-    let (was, is) = (&before.processes[usize::from(me)], &after.processes[usize::from(me)]);
+    let Move::Step(me) = step else {
+        return "the writer commits its batch and answers".into();
+    };
+    let (was, is) = (
+        &before.processes[usize::from(me)],
+        &after.processes[usize::from(me)],
+    );
     let flow = &model.flows[usize::from(me)];
     let name = format!("{me} {:?}", flow.kind);
-    let ops = &flow.ops[was.at..is.at.max(was.at + 1).min(flow.ops.len())];
-    let tales: Vec<_> = ops.iter().map(|op| op.tale()).collect();
+    let again = is.memory.restarted && !was.memory.restarted;
+    let ops = &flow.ops[was.at..if again { was.at + 2 } else { is.at }];
+    // What a flow skips because it needs it no more is passed over here too.
+    let skipped = |at: usize, op: Op| op == Op::ReadSuccessor && at > 0;
+    let told = ops
+        .iter()
+        .enumerate()
+        .filter(|(at, op)| !skipped(*at, **op));
+    let tales: Vec<_> = told.map(|(_, op)| op.tale()).collect();
     let mut line = format!("{name:<22} {}", tales.join(", "));
     if is.memory.rev != was.memory.rev && is.memory.rev > 0 {
         let _ = write!(line, " (rev {})", is.memory.rev);
@@ -93,8 +120,8 @@ fn line(model: &Model, before: &World, step: Move, after: &World) -> String {
     if is.memory.seq != was.memory.seq && is.memory.seq > 0 {
         let _ = write!(line, " (seq {})", is.memory.seq);
     }
-    if is.memory.restarted && !was.memory.restarted {
-        line.push_str("; it is refused, and starts again");
+    if again {
+        line.push_str("; refused, it starts again");
     }
     if is.end.is_some_and(|end| end != End::Done) {
         line.push_str("; refused");

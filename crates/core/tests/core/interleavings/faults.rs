@@ -36,8 +36,6 @@ pub(crate) enum Fault {
     NoSecondTry,
     /// A late rehash brings the old password back.
     RehashUnconditional,
-    /// (harmless?)
-    PasswordUnconditional,
     /// A session that was ended changes the password, and lives on in the replacement.
     PasswordIgnoresSession,
     /// The replacement's `rev` is the change's own number, so whatever ended the session before
@@ -72,7 +70,10 @@ pub(crate) enum Fault {
 /// Rearranges a flow's steps where the fault is one of order. The others are in the steps.
 pub(crate) fn rearrange(ops: &mut Vec<Op>, kind: Kind, fault: Option<Fault>) {
     let Some(fault) = fault else { return };
-    let mints = matches!(kind, Kind::Mint | Kind::Refresh | Kind::Login | Kind::LoginWithRehash);
+    let mints = matches!(
+        kind,
+        Kind::Mint | Kind::Refresh | Kind::Login | Kind::LoginWithRehash
+    );
     match fault {
         Fault::LoginReadsRevAfterPassword => swap(ops, Op::ReadRev, Op::VerifyPassword),
         Fault::RefreshReadsRevAfterSession if mints => swap(ops, Op::ReadRev, Op::CheckSession),

@@ -134,7 +134,10 @@ impl Flow {
     }
 
     pub(crate) fn changes_roles(&self) -> bool {
-        matches!(self.kind, Kind::ChangeRoles | Kind::Demote | Kind::DemoteOther)
+        matches!(
+            self.kind,
+            Kind::ChangeRoles | Kind::Demote | Kind::DemoteOther
+        )
     }
 }
 
@@ -144,10 +147,27 @@ fn ops(kind: Kind) -> Vec<Op> {
     match kind {
         Kind::Mint => vec![ReadRev, CheckSession, ReadRoles, Sign],
         Kind::Refresh => {
-            vec![ReadRev, CheckSession, Begin, Rotate, Commit, ReadSuccessor, ReadRoles, Sign]
+            vec![
+                ReadRev,
+                CheckSession,
+                Begin,
+                Rotate,
+                Commit,
+                ReadSuccessor,
+                ReadRoles,
+                Sign,
+            ]
         }
         Kind::Login | Kind::LoginWithNewPassword => {
-            vec![ReadRev, VerifyPassword, Begin, InsertSession, Commit, ReadRoles, Sign]
+            vec![
+                ReadRev,
+                VerifyPassword,
+                Begin,
+                InsertSession,
+                Commit,
+                ReadRoles,
+                Sign,
+            ]
         }
         Kind::LoginWithRehash => {
             let mut ops = vec![ReadRev, VerifyPassword, Begin, InsertSession, Commit];
@@ -157,25 +177,38 @@ fn ops(kind: Kind) -> Vec<Op> {
         Kind::Logout => revocation(&[RevokeSession], &[], &[InsertFloor]),
         Kind::LogoutEverywhere => {
             let mut ops = vec![CheckSession];
-            ops.extend(revocation(&[LockUser], &[], &[InsertFloor, SetDurableFloor]));
+            ops.extend(revocation(
+                &[LockUser],
+                &[],
+                &[InsertFloor, SetDurableFloor],
+            ));
             ops
         }
         Kind::ChangePassword => {
             let mut ops = vec![VerifyPassword];
             let writes = [InsertFloor, SetDurableFloor, ReplaceSession];
-            ops.extend(revocation(&[LockUser, SetPassword], &[CheckSession], &writes));
+            ops.extend(revocation(
+                &[LockUser, SetPassword],
+                &[CheckSession],
+                &writes,
+            ));
             ops.extend([ReadRoles, Sign]);
             ops
         }
         Kind::ChangeRoles | Kind::Demote | Kind::DemoteOther => {
             revocation(&[SetRoles], &[CheckLastAdmin], &[InsertFloor])
         }
-        Kind::Disable => {
-            revocation(&[Op::Disable], &[CheckLastAdmin], &[InsertFloor, SetDurableFloor])
-        }
+        Kind::Disable => revocation(
+            &[Op::Disable],
+            &[CheckLastAdmin],
+            &[InsertFloor, SetDurableFloor],
+        ),
         Kind::DisableAndEnable => {
-            let mut ops =
-                revocation(&[Op::Disable], &[CheckLastAdmin], &[InsertFloor, SetDurableFloor]);
+            let mut ops = revocation(
+                &[Op::Disable],
+                &[CheckLastAdmin],
+                &[InsertFloor, SetDurableFloor],
+            );
             ops.extend([Begin, Enable, Commit]);
             ops
         }
@@ -189,5 +222,13 @@ fn ops(kind: Kind) -> Vec<Op> {
 /// The shape of every revocation: rows, clock, what spans rows, floors; one transaction.
 fn revocation(rows: &[Op], checks: &[Op], floors: &[Op]) -> Vec<Op> {
     let end = [Op::Commit, Op::Acknowledge];
-    [&[Op::Begin], rows, &[Op::AdvanceClock], checks, floors, &end].concat()
+    [
+        &[Op::Begin],
+        rows,
+        &[Op::AdvanceClock],
+        checks,
+        floors,
+        &end,
+    ]
+    .concat()
 }

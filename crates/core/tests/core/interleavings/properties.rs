@@ -1,6 +1,6 @@
 //! What must hold in every state, and when a refusal is deserved.
 
-use super::database::{Scope, Session};
+use super::database::{Floor, Scope, Session};
 use super::flows::{Flow, Kind};
 use super::rules::Token;
 use super::statements::lives;
@@ -74,12 +74,20 @@ pub(crate) enum Property {
 /// The first property that this state breaks.
 pub(crate) fn broken(model: &Model, world: &World) -> Option<Property> {
     let database = &world.database;
-    for token in world.tokens.iter().filter(|token| !token.is_expired(world.now)) {
-        let Some(session) = &database.sessions[usize::from(token.session)] else { continue };
+    for token in world
+        .tokens
+        .iter()
+        .filter(|token| !token.is_expired(world.now))
+    {
+        let Some(session) = &database.sessions[usize::from(token.session)] else {
+            continue;
+        };
         let mut condemned = false;
         for revocation in &world.revocations {
-            let floor = database.log(world.now).find(|floor| floor.seq == revocation.seq);
-            let refused = floor.is_some_and(|floor| token.is_refused_by(floor.scope, floor.seq));
+            let floor = database
+                .log(world.now)
+                .find(|floor| floor.seq == revocation.seq);
+            let refused = floor.is_some_and(|floor| token.is_refused_by(floor));
             if revocation.condemns(token, session) {
                 condemned = true;
                 // Its own floor must do it: no later one can be counted on to have arrived.
@@ -90,17 +98,23 @@ pub(crate) fn broken(model: &Model, world: &World) -> Option<Property> {
                 }
             }
         }
-        let begun_after = |at: u8| at <= token.began;
-        let falsely = |revocation: &Revocation| {
-            begun_after(revocation.at) && token.is_refused_by(revocation.scope, revocation.seq)
+        let old = |seq| {
+            world
+                .revocations
+                .iter()
+                .any(|it| it.seq == seq && it.at <= token.began)
         };
-        if !condemned && world.revocations.iter().any(falsely) {
+        let falsely = |floor: &Floor| old(floor.seq) && token.is_refused_by(floor);
+        if !condemned && database.log(world.now).any(falsely) {
             return Some(Property::LiveTokenRefused);
         }
     }
     for (id, session) in (0u8..).zip(&database.sessions) {
         let Some(session) = session else { continue };
-        match (is_ended(world, id, session), lives(model, session, database, world.now)) {
+        match (
+            is_ended(world, id, session),
+            lives(model, session, database, world.now),
+        ) {
             (true, true) => return Some(Property::DeadSessionAlive),
             (false, false) => return Some(Property::LiveSessionDead),
             _ => {}
@@ -115,7 +129,10 @@ pub(crate) fn broken(model: &Model, world: &World) -> Option<Property> {
             return Some(Property::RightPersonRefused);
         }
         let (cursor, held) = (process.memory.cursor, process.memory.held);
-        if database.log(world.now).any(|floor| floor.seq <= cursor && held & (1 << floor.seq) == 0) {
+        if database
+            .log(world.now)
+            .any(|floor| floor.seq <= cursor && held & (1 << floor.seq) == 0)
+        {
             return Some(Property::FloorMissed);
         }
     }
@@ -130,7 +147,10 @@ pub(crate) fn broken(model: &Model, world: &World) -> Option<Property> {
 }
 
 fn is_ended(world: &World, id: u8, session: &Session) -> bool {
-    world.revocations.iter().any(|revocation| revocation.ends(id, session))
+    world
+        .revocations
+        .iter()
+        .any(|revocation| revocation.ends(id, session))
 }
 
 /// Whether a flow that was refused had it coming.

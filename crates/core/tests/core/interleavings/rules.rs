@@ -1,12 +1,76 @@
-//! The pure decisions, apart from the orders in which they are asked.
+//! The pure decisions. They are the product's own: what is modelled is when they are asked.
 
-use super::database::{Database, Scope, Session};
+use std::time::Duration;
 
-/// The one predicate of "alive": active, user enabled, `rev` not below a durable floor.
-pub(crate) fn alive(session: &Session, database: &Database) -> bool {
-    !session.revoked
-        && database.users[usize::from(session.user)].enabled
-        && session.rev >= database.durable_over(session.user)
+use countersign_core::grant::Rotations;
+use countersign_core::session::Lifecycle;
+use countersign_core::{
+    DurableFloors, Floor, Grant, GrantId, Presented, Reason, Seq, SessionId, Subject, Timestamp,
+    UserId,
+};
+use countersign_token::Floors;
+
+use super::database::{self, Database, Scope, Session};
+
+/// Nothing in the model is idle for so long, and all its refreshes are within one grace.
+const LONG: Duration = Duration::from_secs(1_000_000);
+
+const NOW: Timestamp = Timestamp::from_secs(1_000);
+
+pub(crate) fn seq(number: u8) -> Seq {
+    Seq(i64::from(number))
+}
+
+/// The durable floors over the sessions of `user`.
+pub(crate) fn durable_floors(database: &Database, user: u8) -> DurableFloors {
+    DurableFloors {
+        user: seq(database.users[usize::from(user)].durable),
+        client: seq(database.client_durable),
+        issuer: seq(database.clock.issuer_durable),
+    }
+}
+
+/// Whether a session made at `rev` may be inserted.
+pub(crate) fn admits(database: &Database, user: u8, rev: u8) -> bool {
+    durable_floors(database, user).admit(seq(rev))
+}
+
+/// The one predicate of *alive*.
+pub(crate) fn alive(session: &Session, user_disabled: bool, floors: DurableFloors) -> bool {
+    let lifecycle = match session.revoked {
+        true => Lifecycle::Revoked {
+            at: NOW,
+            by: String::new(),
+        },
+        false => Lifecycle::Active,
+    };
+    let session = countersign_core::Session {
+        id: SessionId::from_bytes([0; 16]),
+        user_id: UserId::from_bytes([session.user; 16]),
+        rev: seq(session.rev),
+        auth_time: NOW,
+        address: String::new(),
+        user_agent: String::new(),
+        last_used: NOW,
+        expires: NOW.plus(LONG),
+        lifecycle,
+        user_disabled,
+        floors,
+    };
+    session.alive(NOW, LONG).is_ok()
+}
+
+/// What a presented refresh token is, where its grant has come to `counter`.
+pub(crate) fn presented(token: u8, counter: u8) -> Presented {
+    let rotations = (0..counter).fold(Rotations::default(), |rotations, _| rotations.with(NOW));
+    let id = GrantId::from_bytes([0; 16]);
+    let grant = Grant {
+        id,
+        counter: i64::from(counter),
+        rotations,
+        nonce: [0; 16],
+    };
+    grant.present(i64::from(token), NOW, LONG)
 }
 
 /// What a verifier knows of a token.
@@ -27,31 +91,43 @@ impl Token {
         now > self.iat
     }
 
-    /// Whether a floor of this scope and number refuses the token.
-    pub(crate) fn is_refused_by(&self, scope: Scope, seq: u8) -> bool {
-        let matches = match scope {
-            Scope::Session(id) => id == self.session,
-            Scope::User(id) => id == self.user,
-            Scope::Client | Scope::Issuer => true,
+    /// Whether a verifier that holds this floor, and no other, refuses the token.
+    pub(crate) fn is_refused_by(&self, floor: &database::Floor) -> bool {
+        let mut floors = Floors::default();
+        let (scope, subject) = named(floor.scope);
+        let reason = if floor.superseded {
+            Reason::Superseded
+        } else {
+            Reason::Revoked
         };
-        matches && seq > self.rev
+        floors.note(&Floor {
+            seq: seq(floor.seq),
+            scope,
+            subject,
+            reason,
+            expires: NOW,
+        });
+        let subjects = [
+            Subject([u8::MAX; 16]),
+            named(Scope::Session(self.session)).1,
+            named(Scope::User(self.user)).1,
+            named(Scope::Client).1,
+            named(Scope::Issuer).1,
+        ];
+        floors.judge(&subjects, seq(self.rev)).is_some()
     }
 }
 
-/// What a presented refresh token is answered with. All of it happens within the grace.
-pub(crate) enum Rotation {
-    /// It is the current one: move the counter.
-    Rotate,
-    /// It was the current one just now: the present successor again.
-    Again,
-    /// It was never given out.
-    Reused,
-}
-
-pub(crate) fn rotation(presented: u8, counter: u8) -> Rotation {
-    match presented.cmp(&counter) {
-        std::cmp::Ordering::Equal => Rotation::Rotate,
-        std::cmp::Ordering::Less => Rotation::Again,
-        std::cmp::Ordering::Greater => Rotation::Reused,
-    }
+/// The scope as the log has it, with a subject that stands for the digest.
+fn named(scope: Scope) -> (countersign_core::Scope, Subject) {
+    use countersign_core::Scope as Real;
+    let (scope, kind, id) = match scope {
+        Scope::Session(id) => (Real::Session, 1, id),
+        Scope::User(id) => (Real::User, 2, id),
+        Scope::Client => (Real::Client, 3, 0),
+        Scope::Issuer => (Real::Issuer, 4, 0),
+    };
+    let mut subject = [0; 16];
+    (subject[0], subject[1]) = (kind, id);
+    (scope, Subject(subject))
 }

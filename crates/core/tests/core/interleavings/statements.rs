@@ -1,10 +1,12 @@
 //! What each step does to the database and to its flow's memory, the same on both engines.
 
-use super::database::{Database, Floor, START, Session, Write};
+use countersign_core::{DurableFloors, Presented};
+
+use super::database::{Clock, Database, Floor, Password, START, Scope, Session, User, Write};
 use super::faults::Fault;
 use super::flows::{Flow, Op};
 use super::properties::Revocation;
-use super::rules::{Rotation, Token, alive, rotation};
+use super::rules::{Token, admits, alive, durable_floors, presented, seq};
 use super::world::{Model, World};
 
 /// What a flow has read so far.
@@ -13,7 +15,7 @@ pub(crate) struct Memory {
     pub(crate) rev: u8,
     pub(crate) iat: u8,
     /// The credential as it was verified.
-    pub(crate) verified: super::database::Password,
+    pub(crate) verified: Password,
     pub(crate) roles: u8,
     /// The log position drawn by this flow's own revocation.
     pub(crate) seq: u8,
@@ -43,17 +45,23 @@ pub(crate) enum Next {
 
 /// Whether the flows of this model take the session for alive.
 pub(crate) fn lives(model: &Model, session: &Session, database: &Database, now: u8) -> bool {
-    let user = &database.users[usize::from(session.user)];
-    match model.fault {
-        Some(Fault::AliveIgnoresDurableFloors) => !session.revoked && user.enabled,
+    let floors = match model.fault {
+        Some(Fault::AliveIgnoresDurableFloors) => DurableFloors::default(),
         Some(Fault::AliveAsksTheLog) => {
-            let floored = database.log(now).any(|floor| {
-                !floor.superseded && floor.scope.covers(session.user) && floor.seq > session.rev
-            });
-            !session.revoked && user.enabled && !floored
+            let over = |floor: &&Floor| !floor.superseded && floor.scope.covers(session.user);
+            let highest = database.log(now).filter(over).map(|floor| floor.seq).max();
+            DurableFloors {
+                user: seq(highest.unwrap_or(0)),
+                ..DurableFloors::default()
+            }
         }
-        _ => alive(session, database),
-    }
+        _ => durable_floors(database, session.user),
+    };
+    alive(
+        session,
+        !database.users[usize::from(session.user)].enabled,
+        floors,
+    )
 }
 
 impl World {
@@ -80,7 +88,11 @@ impl World {
         let refuse_unless = |holds: bool| if holds { Next::Continue } else { Next::Refuse };
         match op {
             Op::ReadRev => {
-                memory.rev = if is(Fault::RevFromMemory) { START } else { database.clock.seq };
+                memory.rev = if is(Fault::RevFromMemory) {
+                    START
+                } else {
+                    database.clock.seq
+                };
                 memory.iat = now;
             }
             Op::VerifyPassword => {
@@ -90,39 +102,64 @@ impl World {
             }
             Op::CheckSession => {
                 let replica = Database::at_start();
-                let seen = if is(Fault::SessionFromReplica) { &replica } else { database };
+                let seen = if is(Fault::SessionFromReplica) {
+                    &replica
+                } else {
+                    database
+                };
                 let session = seen.sessions[usize::from(flow.session)];
                 next = refuse_unless(session.is_some_and(|row| lives(model, &row, seen, now)));
             }
             // Every refresh of the model presents the first token.
-            Op::Rotate => match rotation(0, counter) {
-                Rotation::Rotate => {
+            Op::Rotate => {
+                if counter == 0 || is(Fault::RotationUnconditional) {
                     memory.successor = Some(counter + 1);
                     writes.push(Write::Counter(flow.session, counter + 1));
                 }
-                Rotation::Again if is(Fault::RotationUnconditional) => {
-                    memory.successor = Some(counter + 1);
-                    writes.push(Write::Counter(flow.session, counter + 1));
-                }
-                Rotation::Again => {}
-                Rotation::Reused => next = Next::Refuse,
-            },
-            Op::ReadSuccessor => memory.successor = Some(counter),
+            }
+            Op::ReadSuccessor => {
+                next = refuse_unless(presented(0, counter) == Presented::Replaced);
+                memory.successor = Some(counter);
+            }
             Op::ReadRoles => memory.roles = user.roles,
             Op::Sign => {
-                let session = if memory.made { flow.new_session } else { flow.session };
-                let iat = if is(Fault::IatAtSigning) { now } else { memory.iat };
+                let session = if memory.made {
+                    flow.new_session
+                } else {
+                    flow.session
+                };
+                let iat = if is(Fault::IatAtSigning) {
+                    now
+                } else {
+                    memory.iat
+                };
                 let (rev, roles, began) = (memory.rev, memory.roles, memory.began.unwrap_or(0));
                 let user = flow.user;
-                self.tokens.push(Token { session, user, rev, iat, roles, began });
+                self.tokens.push(Token {
+                    session,
+                    user,
+                    rev,
+                    iat,
+                    roles,
+                    began,
+                });
                 self.tokens.sort_unstable();
             }
             Op::InsertSession => {
-                let rev =
-                    if is(Fault::SessionKeepsRevOfInsert) { database.clock.seq } else { memory.rev };
-                if rev >= database.durable_over(flow.user) || is(Fault::InsertUnconditional) {
+                let rev = if is(Fault::SessionKeepsRevOfInsert) {
+                    database.clock.seq
+                } else {
+                    memory.rev
+                };
+                if admits(database, flow.user, rev) || is(Fault::InsertUnconditional) {
                     let (user, born) = (flow.user, memory.read);
-                    let row = Session { user, rev, revoked: false, born, by: Some(me) };
+                    let row = Session {
+                        user,
+                        rev,
+                        revoked: false,
+                        born,
+                        by: Some(me),
+                    };
                     writes.push(Write::Session(flow.new_session, row));
                     memory.made = true;
                 } else if memory.restarted || is(Fault::NoSecondTry) {
@@ -140,7 +177,13 @@ impl World {
             }
             Op::RevokeSession => match session {
                 Some(row) if !row.revoked => {
-                    writes.push(Write::Session(flow.session, Session { revoked: true, ..row }));
+                    writes.push(Write::Session(
+                        flow.session,
+                        Session {
+                            revoked: true,
+                            ..row
+                        },
+                    ));
                 }
                 _ => next = Next::Refuse,
             },
@@ -150,9 +193,7 @@ impl World {
             }
             Op::LockClient => writes.push(Write::Client(database.client_durable)),
             Op::SetPassword => {
-                next = refuse_unless(
-                    password == memory.verified || is(Fault::PasswordUnconditional),
-                );
+                next = refuse_unless(password == memory.verified);
                 let mut changed = password;
                 changed.secret += 1;
                 writes.push(Write::Password(flow.user, changed));
@@ -186,16 +227,30 @@ impl World {
                 next = refuse_unless(database.users.iter().any(|user| user.enabled && user.admin));
             }
             Op::InsertFloor => {
-                let floor = Floor { seq: memory.seq, scope: flow.scope(), superseded: flow.changes_roles(), exp: None };
+                let floor = Floor {
+                    seq: memory.seq,
+                    scope: flow.scope(),
+                    superseded: flow.changes_roles(),
+                    exp: None,
+                };
                 writes.push(Write::Floor(floor));
             }
             Op::SetDurableFloor => writes.push(flow.durable_floor(database, memory.seq)),
             Op::ReplaceSession => {
                 let old_rev = session.map_or(START, |row| row.rev);
-                let rev =
-                    if is(Fault::ReplacementKeepsRevOfRequest) { old_rev } else { memory.seq };
+                let rev = if is(Fault::ReplacementKeepsRevOfRequest) {
+                    old_rev
+                } else {
+                    memory.seq
+                };
                 let (user, born) = (flow.user, memory.read);
-                let row = Session { user, rev, revoked: false, born, by: Some(me) };
+                let row = Session {
+                    user,
+                    rev,
+                    revoked: false,
+                    born,
+                    by: Some(me),
+                };
                 if is(Fault::PasswordKeepsSession) {
                     let raised = session.map(|row| Session { rev, ..row });
                     writes.extend(raised.map(|row| Write::Session(flow.session, row)));
@@ -241,17 +296,28 @@ impl World {
 
 impl Flow {
     fn keeps_admin(&self) -> bool {
-        !matches!(self.kind, super::flows::Kind::Demote | super::flows::Kind::DemoteOther)
+        !matches!(
+            self.kind,
+            super::flows::Kind::Demote | super::flows::Kind::DemoteOther
+        )
     }
 
     fn durable_floor(&self, database: &Database, seq: u8) -> Write {
-        use super::database::{Clock, Scope, User};
         match self.scope() {
             Scope::Client => Write::Client(seq),
-            Scope::Issuer => Write::Clock(Clock { issuer_durable: seq, ..database.clock }),
+            Scope::Issuer => Write::Clock(Clock {
+                issuer_durable: seq,
+                ..database.clock
+            }),
             Scope::User(id) => {
                 let user = database.users[usize::from(id)];
-                Write::User(id, User { durable: seq, ..user })
+                Write::User(
+                    id,
+                    User {
+                        durable: seq,
+                        ..user
+                    },
+                )
             }
             Scope::Session(_) => unreachable!("a session is revoked in its row"),
         }

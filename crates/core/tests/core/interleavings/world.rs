@@ -32,8 +32,15 @@ pub(crate) struct Model {
 
 impl Model {
     pub(crate) fn new(engine: Engine, kinds: &[Kind], fault: Option<Fault>) -> Self {
-        let flows = kinds.iter().enumerate().map(|(index, kind)| Flow::new(*kind, index, fault));
-        Model { engine, flows: flows.collect(), fault }
+        let flows = kinds
+            .iter()
+            .enumerate()
+            .map(|(index, kind)| Flow::new(*kind, index, fault));
+        Model {
+            engine,
+            flows: flows.collect(),
+            fault,
+        }
     }
 }
 
@@ -82,8 +89,14 @@ pub(crate) enum Move {
 
 impl World {
     pub(crate) fn at_start(model: &Model) -> Self {
-        let memory = Memory { cursor: START, ..Memory::default() };
-        let process = Process { memory, ..Process::default() };
+        let memory = Memory {
+            cursor: START,
+            ..Memory::default()
+        };
+        let process = Process {
+            memory,
+            ..Process::default()
+        };
         World {
             database: Database::at_start(),
             batch: None,
@@ -117,7 +130,9 @@ impl World {
     }
 
     pub(crate) fn is_over(&self) -> bool {
-        self.processes.iter().all(|process| process.end.is_some() && !process.waiting)
+        self.processes
+            .iter()
+            .all(|process| process.end.is_some() && !process.waiting)
     }
 
     /// One statement; `None` while a row it would change is locked by somebody else.
@@ -150,7 +165,9 @@ impl World {
             Next::Continue => {
                 for write in writes {
                     // One entry a row, so that equal states meet.
-                    process.writes.retain(|old| old.row().is_none() || old.row() != write.row());
+                    process
+                        .writes
+                        .retain(|old| old.row().is_none() || old.row() != write.row());
                     process.writes.push(write);
                 }
             }
@@ -162,11 +179,13 @@ impl World {
     }
 
     fn is_locked(&self, write: &Write, me: u8) -> bool {
-        let others = (0u8..).zip(&self.processes).filter(|(other, _)| *other != me);
+        let others = (0u8..)
+            .zip(&self.processes)
+            .filter(|(other, _)| *other != me);
         write.row().is_some_and(|row| {
-            others.into_iter().any(|(_, process)| {
-                process.writes.iter().any(|held| held.row() == Some(row))
-            })
+            others
+                .into_iter()
+                .any(|(_, process)| process.writes.iter().any(|held| held.row() == Some(row)))
         })
     }
 
@@ -202,7 +221,9 @@ impl World {
 
     fn commit_batch(&self, model: &Model) -> World {
         let mut world = self.clone();
-        let Some((database, members)) = world.batch.take() else { return world };
+        let Some((database, members)) = world.batch.take() else {
+            return world;
+        };
         if database != world.database {
             world.database = database;
             world.database.commit(world.now);
@@ -252,15 +273,23 @@ impl World {
         }
         // What a finished flow had read tells states apart that are the same from here on.
         let Memory { cursor, held, .. } = process.memory;
-        process.memory = Memory { cursor, held, ..Memory::default() };
-        process.at = flow.ops.len();
+        process.memory = Memory {
+            cursor,
+            held,
+            ..Memory::default()
+        };
     }
 }
 
 impl Process {
     fn restart(&mut self) {
         let Memory { began, cursor, .. } = self.memory;
-        self.memory = Memory { began, cursor, restarted: true, ..Memory::default() };
+        self.memory = Memory {
+            began,
+            cursor,
+            restarted: true,
+            ..Memory::default()
+        };
         self.at = 0;
         self.writes.clear();
     }
