@@ -5,6 +5,7 @@ use super::properties::{Property, broken};
 use super::world::{End, Model, Move, World};
 use std::collections::{BTreeSet, HashSet};
 use std::fmt::Write as _;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::rc::Rc;
 
 pub(crate) struct Exploration {
@@ -25,7 +26,8 @@ impl Exploration {
 /// Visits every reachable state in order of the number of steps, until one breaks a property.
 pub(crate) fn explore(model: &Model) -> Exploration {
     let start = Rc::new(World::at_start(model));
-    let mut seen = HashSet::from([Rc::clone(&start)]);
+    let mut seen = HashSet::<_, BuildHasherDefault<Fold>>::default();
+    seen.insert(Rc::clone(&start));
     // Each state with the one it was first reached from.
     let mut reached: Vec<(Rc<World>, usize, Option<Move>)> = vec![(start, 0, None)];
     let mut ends = BTreeSet::new();
@@ -127,4 +129,37 @@ fn line(model: &Model, before: &World, step: Move, after: &World) -> String {
         line.push_str("; refused");
     }
     line
+}
+
+/// States are compared in full; this only spreads them. In an unoptimised build, where this runs,
+/// the standard hasher would take most of the time.
+#[derive(Default)]
+struct Fold(u64);
+
+impl Hasher for Fold {
+    fn finish(&self) -> u64 {
+        self.0.rotate_left(26)
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+
+    fn write_u8(&mut self, value: u8) {
+        self.write_u64(u64::from(value));
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        self.0 = (self.0.rotate_left(5) ^ value).wrapping_mul(0x517c_c1b7_2722_0a95);
+    }
+
+    fn write_usize(&mut self, value: usize) {
+        self.write_u64(value as u64);
+    }
+
+    fn write_isize(&mut self, value: isize) {
+        self.write_u64(value as u64);
+    }
 }

@@ -36,8 +36,9 @@ pub(crate) enum Fault {
     NoSecondTry,
     /// A late rehash brings the old password back.
     RehashUnconditional,
-    /// A session that was ended changes the password, and lives on in the replacement.
-    PasswordIgnoresSession,
+    /// A log out everywhere leaves `revoked_at` as it is: whoever asks only for that lets a dead
+    /// session change the password, and live on in the replacement.
+    PasswordAsksRowOnly,
     /// The replacement's `rev` is the change's own number, so whatever ended the session before
     /// it, under whichever row's lock, must be looked for after the number is drawn.
     PasswordChecksSessionBeforeClock,
@@ -92,9 +93,6 @@ pub(crate) fn rearrange(ops: &mut Vec<Op>, kind: Kind, fault: Option<Fault>) {
         Fault::NoDurableFloor => ops.retain(|op| *op != Op::SetDurableFloor),
         Fault::SupersededIsDurable if kind == Kind::ChangeRoles => {
             insert_before(ops, Op::Commit, &[Op::SetDurableFloor]);
-        }
-        Fault::PasswordIgnoresSession if kind == Kind::ChangePassword => {
-            ops.retain(|op| *op != Op::CheckSession);
         }
         Fault::PasswordChecksSessionBeforeClock if kind == Kind::ChangePassword => {
             swap(ops, Op::AdvanceClock, Op::CheckSession);

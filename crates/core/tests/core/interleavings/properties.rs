@@ -83,19 +83,21 @@ pub(crate) fn broken(model: &Model, world: &World) -> Option<Property> {
             continue;
         };
         let mut condemned = false;
-        for revocation in &world.revocations {
-            let floor = database
+        for made in world
+            .revocations
+            .iter()
+            .filter(|made| made.condemns(token, session))
+        {
+            condemned = true;
+            // Its own floor must do it: no later one can be counted on to have arrived.
+            let mut floors = database
                 .log(world.now)
-                .find(|floor| floor.seq == revocation.seq);
-            let refused = floor.is_some_and(|floor| token.is_refused_by(floor));
-            if revocation.condemns(token, session) {
-                condemned = true;
-                // Its own floor must do it: no later one can be counted on to have arrived.
-                if !refused && revocation.roles.is_some() {
-                    return Some(Property::OldRolesAccepted);
-                } else if !refused {
-                    return Some(Property::DeadTokenAccepted);
-                }
+                .filter(|floor| floor.seq == made.seq);
+            if !floors.any(|floor| token.is_refused_by(floor)) {
+                return Some(match made.roles {
+                    Some(_) => Property::OldRolesAccepted,
+                    None => Property::DeadTokenAccepted,
+                });
             }
         }
         let old = |seq| {

@@ -4,10 +4,13 @@ use countersign_core::{DurableFloors, Presented};
 
 use super::database::{Clock, Database, Floor, Password, START, Scope, Session, User, Write};
 use super::faults::Fault;
-use super::flows::{Flow, Op};
+use super::flows::{Flow, Kind, Op};
 use super::properties::Revocation;
 use super::rules::{Token, admits, alive, durable_floors, presented, seq};
 use super::world::{Model, World};
+
+/// What every refresh presents.
+pub(crate) const FIRST_TOKEN: u8 = 0;
 
 /// What a flow has read so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -64,6 +67,16 @@ pub(crate) fn lives(model: &Model, session: &Session, database: &Database, now: 
     )
 }
 
+/// What one statement is given to work with.
+struct Scene<'a> {
+    model: &'a Model,
+    flow: &'a Flow,
+    me: u8,
+    database: &'a Database,
+    now: u8,
+    commits: u8,
+}
+
 impl World {
     /// One step of flow `me`, which sees `database`. Returns the rows it wants to change; the
     /// engine decides whether it may, or has to wait for a lock and be asked again.
@@ -75,251 +88,285 @@ impl World {
         database: &Database,
     ) -> (Next, Vec<Write>) {
         let flow = &model.flows[usize::from(me)];
-        let is = |fault| model.fault == Some(fault);
-        let user = database.users[usize::from(flow.user)];
-        let password = database.passwords[usize::from(flow.user)];
-        let session = database.sessions[usize::from(flow.session)];
-        let counter = database.counters[usize::from(flow.session)];
         let (now, commits) = (self.now, self.commits);
-        let mut memory = self.processes[usize::from(me)].memory;
+        let scene = Scene {
+            model,
+            flow,
+            me,
+            database,
+            now,
+            commits,
+        };
+        let memory = &mut self.processes[usize::from(me)].memory;
         memory.began.get_or_insert(commits);
         let mut writes = Vec::new();
         let mut next = Next::Continue;
-        let refuse_unless = |holds: bool| if holds { Next::Continue } else { Next::Refuse };
         match op {
-            Op::ReadRev => {
-                memory.rev = if is(Fault::RevFromMemory) {
-                    START
-                } else {
-                    database.clock.seq
-                };
-                memory.iat = now;
+            Op::ReadRev | Op::ReadRoles | Op::FollowSeq | Op::FollowFloors => {
+                scene.read(op, memory)
             }
-            Op::VerifyPassword => {
-                next = refuse_unless(user.enabled && password.secret == flow.password);
-                memory.verified = password;
-                memory.read = commits;
-            }
-            Op::CheckSession => {
-                let replica = Database::at_start();
-                let seen = if is(Fault::SessionFromReplica) {
-                    &replica
-                } else {
-                    database
-                };
-                let session = seen.sessions[usize::from(flow.session)];
-                next = refuse_unless(session.is_some_and(|row| lives(model, &row, seen, now)));
-            }
-            // Every refresh of the model presents the first token.
-            Op::Rotate => {
-                if counter == 0 || is(Fault::RotationUnconditional) {
-                    memory.successor = Some(counter + 1);
-                    writes.push(Write::Counter(flow.session, counter + 1));
+            Op::VerifyPassword | Op::CheckSession | Op::ReadSuccessor | Op::CheckLastAdmin => {
+                if !scene.check(op, memory) {
+                    next = Next::Refuse;
                 }
             }
-            Op::ReadSuccessor => {
-                next = refuse_unless(presented(0, counter) == Presented::Replaced);
-                memory.successor = Some(counter);
+            Op::AdvanceClock if model.is(Fault::PlainSequence) => {
+                self.sequence += 1;
+                (memory.seq, memory.iat) = (self.sequence, now);
+                writes.push(Write::Sequence(self.sequence));
             }
-            Op::ReadRoles => memory.roles = user.roles,
             Op::Sign => {
-                let session = if memory.made {
-                    flow.new_session
-                } else {
-                    flow.session
-                };
-                let iat = if is(Fault::IatAtSigning) {
-                    now
-                } else {
-                    memory.iat
-                };
-                let (rev, roles, began) = (memory.rev, memory.roles, memory.began.unwrap_or(0));
-                let user = flow.user;
-                self.tokens.push(Token {
-                    session,
-                    user,
-                    rev,
-                    iat,
-                    roles,
-                    began,
-                });
+                self.tokens.push(scene.token(memory));
                 self.tokens.sort_unstable();
             }
-            Op::InsertSession => {
-                let rev = if is(Fault::SessionKeepsRevOfInsert) {
-                    database.clock.seq
-                } else {
-                    memory.rev
-                };
-                if admits(database, flow.user, rev) || is(Fault::InsertUnconditional) {
-                    let (user, born) = (flow.user, memory.read);
-                    let row = Session {
-                        user,
-                        rev,
-                        revoked: false,
-                        born,
-                        by: Some(me),
-                    };
-                    writes.push(Write::Session(flow.new_session, row));
-                    memory.made = true;
-                } else if memory.restarted || is(Fault::NoSecondTry) {
-                    next = Next::Refuse;
-                } else {
-                    next = Next::Restart;
-                }
-            }
-            Op::Rehash => {
-                if password == memory.verified || is(Fault::RehashUnconditional) {
-                    let mut rehashed = memory.verified;
-                    rehashed.format += 1;
-                    writes.push(Write::Password(flow.user, rehashed));
-                }
-            }
-            Op::RevokeSession => match session {
-                Some(row) if !row.revoked => {
-                    writes.push(Write::Session(
-                        flow.session,
-                        Session {
-                            revoked: true,
-                            ..row
-                        },
-                    ));
-                }
-                _ => next = Next::Refuse,
-            },
-            Op::LockUser => {
-                next = refuse_unless(user.enabled);
-                writes.push(Write::User(flow.user, user));
-            }
-            Op::LockClient => writes.push(Write::Client(database.client_durable)),
-            Op::SetPassword => {
-                next = refuse_unless(password == memory.verified);
-                let mut changed = password;
-                changed.secret += 1;
-                writes.push(Write::Password(flow.user, changed));
-            }
-            Op::SetRoles => {
-                let mut changed = user;
-                changed.roles += 1;
-                memory.roles = changed.roles;
-                changed.admin &= flow.keeps_admin();
-                writes.push(Write::User(flow.user, changed));
-            }
-            Op::Disable | Op::Enable => {
-                let mut changed = user;
-                changed.enabled = op == Op::Enable;
-                writes.push(Write::User(flow.user, changed));
-            }
-            Op::AdvanceClock => {
-                memory.iat = now;
-                if is(Fault::PlainSequence) {
-                    self.sequence += 1;
-                    memory.seq = self.sequence;
-                    writes.push(Write::Sequence(memory.seq));
-                } else {
-                    let mut clock = database.clock;
-                    clock.seq += 1;
-                    memory.seq = clock.seq;
-                    writes.push(Write::Clock(clock));
-                }
-            }
-            Op::CheckLastAdmin => {
-                next = refuse_unless(database.users.iter().any(|user| user.enabled && user.admin));
-            }
-            Op::InsertFloor => {
-                let floor = Floor {
-                    seq: memory.seq,
-                    scope: flow.scope(),
-                    superseded: flow.changes_roles(),
-                    exp: None,
-                };
-                writes.push(Write::Floor(floor));
-            }
-            Op::SetDurableFloor => writes.push(flow.durable_floor(database, memory.seq)),
-            Op::ReplaceSession => {
-                let old_rev = session.map_or(START, |row| row.rev);
-                let rev = if is(Fault::ReplacementKeepsRevOfRequest) {
-                    old_rev
-                } else {
-                    memory.seq
-                };
-                let (user, born) = (flow.user, memory.read);
-                let row = Session {
-                    user,
-                    rev,
-                    revoked: false,
-                    born,
-                    by: Some(me),
-                };
-                if is(Fault::PasswordKeepsSession) {
-                    let raised = session.map(|row| Session { rev, ..row });
-                    writes.extend(raised.map(|row| Write::Session(flow.session, row)));
-                } else {
-                    writes.push(Write::Session(flow.new_session, row));
-                    memory.made = true;
-                }
-                memory.rev = rev;
-            }
             Op::Acknowledge => {
-                let early = u8::from(is(Fault::AnsweredBeforeCommit));
-                let roles = flow.changes_roles().then_some(memory.roles);
+                let early = model.unless(Fault::AnsweredBeforeCommit, 0, 1);
                 self.revocations.push(Revocation {
                     seq: memory.seq,
                     scope: flow.scope(),
-                    roles,
+                    roles: flow.changes_roles().then_some(memory.roles),
                     at: commits + early,
                     by: me,
                 });
                 self.revocations.sort_unstable();
             }
-            Op::FollowSeq => {
-                memory.told = database.clock.seq;
-                if is(Fault::FloorsReadBeforeSeq) {
-                    memory.cursor = memory.told;
-                }
-            }
-            Op::FollowFloors => {
-                for floor in database.log(now).filter(|floor| floor.seq > memory.cursor) {
-                    memory.held |= 1 << floor.seq;
-                }
-                if !is(Fault::FloorsReadBeforeSeq) {
-                    memory.cursor = memory.told;
-                }
-            }
             Op::Wait => self.now += 1,
             Op::Begin | Op::Commit => {}
+            _ => match scene.change(op, memory) {
+                Change::Made(write) => writes.push(write),
+                // What a flow can do without.
+                Change::NoRow if matches!(op, Op::Rotate | Op::Rehash) => {}
+                Change::NoRow if op == Op::InsertSession && scene.may_restart(memory) => {
+                    next = Next::Restart;
+                }
+                Change::NoRow => next = Next::Refuse,
+            },
         }
-        self.processes[usize::from(me)].memory = memory;
         (next, writes)
     }
 }
 
-impl Flow {
-    fn keeps_admin(&self) -> bool {
-        !matches!(
-            self.kind,
-            super::flows::Kind::Demote | super::flows::Kind::DemoteOther
-        )
+/// The outcome of a conditional statement.
+enum Change {
+    Made(Write),
+    NoRow,
+}
+
+impl Scene<'_> {
+    fn read(&self, op: Op, memory: &mut Memory) {
+        let seq = self.database.clock.seq;
+        let seq_last = self.model.is(Fault::FloorsReadBeforeSeq);
+        match op {
+            Op::ReadRev => {
+                memory.rev = self.model.unless(Fault::RevFromMemory, seq, START);
+                memory.iat = self.now;
+            }
+            Op::ReadRoles => memory.roles = self.user().roles,
+            Op::FollowSeq if seq_last => memory.cursor = seq,
+            Op::FollowSeq => memory.told = seq,
+            _ => {
+                let after = memory.cursor;
+                for floor in self
+                    .database
+                    .log(self.now)
+                    .filter(|floor| floor.seq > after)
+                {
+                    memory.held |= 1 << floor.seq;
+                }
+                memory.cursor = if seq_last { after } else { memory.told };
+            }
+        }
     }
 
-    fn durable_floor(&self, database: &Database, seq: u8) -> Write {
-        match self.scope() {
-            Scope::Client => Write::Client(seq),
-            Scope::Issuer => Write::Clock(Clock {
-                issuer_durable: seq,
-                ..database.clock
-            }),
-            Scope::User(id) => {
-                let user = database.users[usize::from(id)];
+    fn check(&self, op: Op, memory: &mut Memory) -> bool {
+        match op {
+            Op::VerifyPassword => {
+                memory.verified = self.password();
+                memory.read = self.commits;
+                self.user().enabled && self.password().secret == self.flow.password
+            }
+            Op::ReadSuccessor => {
+                let counter = self.counter();
+                memory.successor = Some(counter);
+                presented(FIRST_TOKEN, counter) == Presented::Replaced
+            }
+            Op::CheckLastAdmin => self
+                .database
+                .users
+                .iter()
+                .any(|user| user.enabled && user.admin),
+            _ => {
+                let replica = Database::at_start();
+                let seen = self
+                    .model
+                    .unless(Fault::SessionFromReplica, self.database, &replica);
+                let row_only = self.model.is(Fault::PasswordAsksRowOnly)
+                    && self.flow.kind == Kind::ChangePassword;
+                seen.sessions[usize::from(self.flow.session)].is_some_and(|session| {
+                    lives(self.model, &session, seen, self.now) || row_only && !session.revoked
+                })
+            }
+        }
+    }
+
+    fn change(&self, op: Op, memory: &mut Memory) -> Change {
+        let (flow, model, database) = (self.flow, self.model, self.database);
+        let (user, password, counter) = (self.user(), self.password(), self.counter());
+        let session = database.sessions[usize::from(flow.session)];
+        let verified = password == memory.verified;
+        Change::Made(match op {
+            Op::Rotate if counter == FIRST_TOKEN || model.is(Fault::RotationUnconditional) => {
+                memory.successor = Some(counter + 1);
+                Write::Counter(flow.session, counter + 1)
+            }
+            Op::InsertSession => {
+                let rev = memory.rev;
+                let rev = model.unless(Fault::SessionKeepsRevOfInsert, rev, database.clock.seq);
+                if !admits(database, flow.user, rev) && !model.is(Fault::InsertUnconditional) {
+                    return Change::NoRow;
+                }
+                self.new_session(memory, rev)
+            }
+            Op::ReplaceSession => {
+                let old = session.map_or(START, |row| row.rev);
+                let rev = model.unless(Fault::ReplacementKeepsRevOfRequest, memory.seq, old);
+                memory.rev = rev;
+                match session {
+                    Some(row) if model.is(Fault::PasswordKeepsSession) => {
+                        Write::Session(flow.session, Session { rev, ..row })
+                    }
+                    _ => self.new_session(memory, rev),
+                }
+            }
+            Op::RevokeSession => match session {
+                Some(row) if !row.revoked => Write::Session(
+                    flow.session,
+                    Session {
+                        revoked: true,
+                        ..row
+                    },
+                ),
+                _ => return Change::NoRow,
+            },
+            Op::Rehash if verified || model.is(Fault::RehashUnconditional) => {
+                let Password { secret, format } = memory.verified;
+                Write::Password(
+                    flow.user,
+                    Password {
+                        secret,
+                        format: format + 1,
+                    },
+                )
+            }
+            Op::SetPassword if verified => {
+                let secret = password.secret + 1;
+                Write::Password(flow.user, Password { secret, ..password })
+            }
+            Op::LockUser if user.enabled => Write::User(flow.user, user),
+            Op::LockClient => Write::Client(database.client_durable),
+            Op::SetRoles => {
+                memory.roles = user.roles + 1;
+                let admin = user.admin && !matches!(flow.kind, Kind::Demote | Kind::DemoteOther);
                 Write::User(
-                    id,
+                    flow.user,
                     User {
-                        durable: seq,
+                        roles: memory.roles,
+                        admin,
                         ..user
                     },
                 )
             }
-            Scope::Session(_) => unreachable!("a session is revoked in its row"),
+            Op::Disable => Write::User(
+                flow.user,
+                User {
+                    enabled: false,
+                    ..user
+                },
+            ),
+            Op::Enable => Write::User(
+                flow.user,
+                User {
+                    enabled: true,
+                    ..user
+                },
+            ),
+            Op::AdvanceClock => {
+                (memory.seq, memory.iat) = (database.clock.seq + 1, self.now);
+                Write::Clock(Clock {
+                    seq: memory.seq,
+                    ..database.clock
+                })
+            }
+            Op::InsertFloor => {
+                let (scope, superseded) = (flow.scope(), flow.changes_roles());
+                Write::Floor(Floor {
+                    seq: memory.seq,
+                    scope,
+                    superseded,
+                    exp: None,
+                })
+            }
+            Op::SetDurableFloor => match flow.scope() {
+                Scope::Client => Write::Client(memory.seq),
+                Scope::Issuer => Write::Clock(Clock {
+                    issuer_durable: memory.seq,
+                    ..database.clock
+                }),
+                _ => Write::User(
+                    flow.user,
+                    User {
+                        durable: memory.seq,
+                        ..user
+                    },
+                ),
+            },
+            _ => return Change::NoRow,
+        })
+    }
+
+    fn new_session(&self, memory: &mut Memory, rev: u8) -> Write {
+        memory.made = true;
+        let (user, born, by) = (self.flow.user, memory.read, Some(self.me));
+        let row = Session {
+            user,
+            rev,
+            revoked: false,
+            born,
+            by,
+        };
+        Write::Session(self.flow.new_session, row)
+    }
+
+    fn token(&self, memory: &Memory) -> Token {
+        let flow = self.flow;
+        Token {
+            session: if memory.made {
+                flow.new_session
+            } else {
+                flow.session
+            },
+            user: flow.user,
+            rev: memory.rev,
+            iat: self.model.unless(Fault::IatAtSigning, memory.iat, self.now),
+            roles: memory.roles,
+            began: memory.began.unwrap_or(0),
         }
+    }
+
+    /// A login whose session is refused at the insert starts again, once.
+    fn may_restart(&self, memory: &Memory) -> bool {
+        !memory.restarted && !self.model.is(Fault::NoSecondTry)
+    }
+
+    fn user(&self) -> User {
+        self.database.users[usize::from(self.flow.user)]
+    }
+
+    fn password(&self) -> Password {
+        self.database.passwords[usize::from(self.flow.user)]
+    }
+
+    fn counter(&self) -> u8 {
+        self.database.counters[usize::from(self.flow.session)]
     }
 }

@@ -42,6 +42,15 @@ impl Model {
             fault,
         }
     }
+
+    pub(crate) fn is(&self, fault: Fault) -> bool {
+        self.fault == Some(fault)
+    }
+
+    /// What is right, unless this is the rule left out.
+    pub(crate) fn unless<T>(&self, fault: Fault, right: T, wrong: T) -> T {
+        if self.is(fault) { wrong } else { right }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -197,12 +206,13 @@ impl World {
         let savepoint = database;
         let ops = &model.flows[usize::from(me)].ops;
         world.processes[usize::from(me)].waiting = true;
-        for at in self.processes[usize::from(me)].at + 1.. {
+        let begin = self.processes[usize::from(me)].at;
+        for (at, &op) in ops.iter().enumerate().skip(begin + 1) {
             world.processes[usize::from(me)].at = at + 1;
-            if ops[at] == Op::Commit {
+            if op == Op::Commit {
                 break;
             }
-            let (next, writes) = world.perform(model, me, ops[at], &database);
+            let (next, writes) = world.perform(model, me, op, &database);
             let process = &mut world.processes[usize::from(me)];
             match next {
                 Next::Continue => writes.iter().for_each(|write| database.apply(*write)),
