@@ -60,11 +60,8 @@ pub(crate) fn lives(model: &Model, session: &Session, database: &Database, now: 
         }
         _ => durable_floors(database, session.user),
     };
-    alive(
-        session,
-        !database.users[usize::from(session.user)].enabled,
-        floors,
-    )
+    let enabled = database.users[usize::from(session.user)].enabled;
+    alive(session, !enabled, floors)
 }
 
 /// What one statement is given to work with.

@@ -188,13 +188,9 @@ impl World {
     }
 
     fn is_locked(&self, write: &Write, me: u8) -> bool {
-        let others = (0u8..)
-            .zip(&self.processes)
-            .filter(|(other, _)| *other != me);
+        let mut others = (0u8..).zip(&self.processes).filter(|other| other.0 != me);
         write.row().is_some_and(|row| {
-            others
-                .into_iter()
-                .any(|(_, process)| process.writes.iter().any(|held| held.row() == Some(row)))
+            others.any(|(_, other)| other.writes.iter().any(|held| held.row() == Some(row)))
         })
     }
 
@@ -252,8 +248,9 @@ impl World {
 
     /// The acknowledgement leaves with the commit: the properties hold from then on.
     fn acknowledge(&mut self, model: &Model, me: u8) {
-        let at = self.processes[usize::from(me)].at;
-        if model.flows[usize::from(me)].ops.get(at) == Some(&Op::Acknowledge) {
+        let Process { at, end, .. } = self.processes[usize::from(me)];
+        let ops = &model.flows[usize::from(me)].ops;
+        if end.is_none() && ops.get(at) == Some(&Op::Acknowledge) {
             let database = self.database;
             self.perform(model, me, Op::Acknowledge, &database);
             self.processes[usize::from(me)].at += 1;
