@@ -1,0 +1,3 @@
+//! The integration tests of `countersign-core`.
+
+mod interleavings;
