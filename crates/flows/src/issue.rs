@@ -44,14 +44,17 @@ impl Mark {
     }
 }
 
-/// The session that tokens are minted on.
+/// What tokens are minted on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Minted {
+    pub(crate) mark: Mark,
     pub(crate) session: SessionId,
     /// Its absolute end: no token outlives it.
     pub(crate) expires: Timestamp,
     /// When it ends if it is not used again.
     pub(crate) ends: Timestamp,
+    /// Whether a password was given just now.
+    pub(crate) fresh: bool,
 }
 
 /// What a token-mode or cookie-mode client holds.
@@ -92,13 +95,11 @@ pub enum Held {
 /// Makes what the client will hold, in its mode.
 pub(crate) fn sign_in(
     cx: &Cx,
-    mark: Mark,
     user: User,
     minted: Minted,
     grant: &Grant,
     mode: Mode,
     cookie: Option<SessionCookie>,
-    fresh: bool,
 ) -> Result<SignedIn, FlowError> {
     let held = match (mode, cookie) {
         (Mode::Session, Some(cookie)) => Held::Session(cookie),
@@ -108,8 +109,8 @@ pub(crate) fn sign_in(
             ));
         }
         (mode, _) => {
-            let key = cx.keys.signing(mark.at)?;
-            let claims = claims(cx, mark, &user, minted, fresh);
+            let key = cx.keys.signing(minted.mark.at)?;
+            let claims = claims(cx, &user, minted);
             let expires_in = claims.exp.saturating_sub(claims.iat);
             let tokens = Tokens {
                 access: issue(&key, claims)?,
@@ -131,7 +132,8 @@ pub(crate) fn sign_in(
     })
 }
 
-fn claims(cx: &Cx, mark: Mark, user: &User, minted: Minted, fresh: bool) -> Claims {
+fn claims(cx: &Cx, user: &User, minted: Minted) -> Claims {
+    let mark = minted.mark;
     let iat = mark.at.as_secs();
     let exp = mark
         .at
@@ -154,7 +156,7 @@ fn claims(cx: &Cx, mark: Mark, user: &User, minted: Minted, fresh: bool) -> Clai
         email_verified: user.email.is_some().then_some(user.email_verified),
         roles: user.roles.to_words(),
         token_type: ACCESS.to_owned(),
-        fresh,
+        fresh: minted.fresh,
     }
 }
 
@@ -182,13 +184,14 @@ pub(crate) fn check_size(cx: &Cx, user: &User) -> Result<(), FlowError> {
     let now = cx.clock.now();
     let key = cx.keys.signing(now)?;
     let minted = Minted {
+        mark: Mark {
+            rev: cx.verifier.seq(),
+            at: now,
+        },
         session: cx.session_id(),
         expires: now.plus(cx.settings.token_lifetime),
         ends: now,
+        fresh: true,
     };
-    let mark = Mark {
-        rev: cx.verifier.seq(),
-        at: now,
-    };
-    issue(&key, claims(cx, mark, user, minted, true)).map(drop)
+    issue(&key, claims(cx, user, minted)).map(drop)
 }

@@ -200,19 +200,12 @@ impl NewLogin {
     pub(crate) fn signed_in(self, cx: &Cx, user: User) -> Result<SignedIn, FlowError> {
         let expires = self.session.expires;
         let minted = Minted {
+            mark: self.mark,
             session: self.session.id,
             expires,
             ends: expires.min(self.session.auth_time.plus(cx.settings.session_idle)),
+            fresh: true,
         };
-        sign_in(
-            cx,
-            self.mark,
-            user,
-            minted,
-            &self.grant,
-            self.mode,
-            self.cookie,
-            true,
-        )
+        sign_in(cx, user, minted, &self.grant, self.mode, self.cookie)
     }
 }

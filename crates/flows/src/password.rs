@@ -92,7 +92,7 @@ pub async fn change(
                 // this session has a lower `seq` and is seen, and a dead one must not live on in
                 // its replacement.
                 let asking = sessions::by_id(conn, asked_in).await?;
-                if !asking.is_some_and(|session| session.alive(now, idle).is_ok()) {
+                if asking.is_none_or(|session| session.alive(now, idle).is_err()) {
                     return Err(lost);
                 }
                 let id = user_id.to_string();

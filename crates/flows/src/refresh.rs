@@ -97,11 +97,13 @@ async fn successor(cx: &Cx, mark: Mark, held: Held, mode: Mode) -> Result<Signed
     };
     let user = user.ok_or(FlowError::RefreshInvalid)?;
     let minted = Minted {
+        mark,
         session: held.session.id,
         expires: held.session.expires,
         ends: held.session.ends(cx.settings.session_idle),
+        fresh: false,
     };
-    sign_in(cx, mark, user, minted, &held.grant, mode, None, false)
+    sign_in(cx, user, minted, &held.grant, mode, None)
 }
 
 /// Ends the session of a token that somebody copied.

@@ -54,8 +54,11 @@ const CHECK_VALUE: &[u8] = b"countersign";
 pub async fn serve(parts: Parts) -> Result<Started, StartError> {
     let cx = context(parts);
     check_secret(&cx).await?;
-    let (life, issuer, now) =
-        (cx.settings.token_lifetime, cx.settings.issuer.clone(), cx.clock.now());
+    let (life, issuer, now) = (
+        cx.settings.token_lifetime,
+        cx.settings.issuer.clone(),
+        cx.clock.now(),
+    );
     cx.db
         .write(move |conn| {
             Box::pin(async move {
@@ -64,13 +67,21 @@ pub async fn serve(parts: Parts) -> Result<Started, StartError> {
             })
         })
         .await?;
-    let new_key = if cx.keys.is_shared() { None } else { ensure_key(&cx).await? };
+    let new_key = if cx.keys.is_shared() {
+        None
+    } else {
+        ensure_key(&cx).await?
+    };
     look(&cx).await?;
     let admins = {
         let mut reader = cx.db.read().await?;
         users::enabled_with_role(&mut reader.conn(), ADMIN).await?
     };
-    Ok(Started { cx, new_key, has_admin: admins > 0 })
+    Ok(Started {
+        cx,
+        new_key,
+        has_admin: admins > 0,
+    })
 }
 
 /// Gets ready for one command, beside a server or without: as [`serve`], but what the server
@@ -93,7 +104,15 @@ pub async fn command(mut parts: Parts) -> Result<Cx, StartError> {
 }
 
 fn context(parts: Parts) -> Cx {
-    let Parts { db, clock, random, keyring, hasher, shared_key, settings } = parts;
+    let Parts {
+        db,
+        clock,
+        random,
+        keyring,
+        hasher,
+        shared_key,
+        settings,
+    } = parts;
     let verifier = Verifier::new(Policy {
         issuer: settings.issuer.clone(),
         audience: settings.audience.clone(),
