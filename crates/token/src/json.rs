@@ -59,10 +59,14 @@ pub fn check_object(bytes: &[u8]) -> Result<(), NotStrict> {
     struct Object;
     impl<'de> Deserialize<'de> for Object {
         fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            deserializer.deserialize_map(Skip { depth: MAX_DEPTH }).map(|()| Self)
+            deserializer
+                .deserialize_map(Skip { depth: MAX_DEPTH })
+                .map(|()| Self)
         }
     }
-    serde_json::from_slice::<Object>(bytes).map_err(|_| NotStrict).map(drop)
+    serde_json::from_slice::<Object>(bytes)
+        .map_err(|_| NotStrict)
+        .map(drop)
 }
 
 /// The members we do not know: their values are ignored, but each may stand only once, and the
@@ -74,7 +78,10 @@ pub(crate) struct Unknown<'de> {
 
 impl Default for Unknown<'_> {
     fn default() -> Self {
-        Self { names: BTreeSet::new(), depth: MAX_DEPTH }
+        Self {
+            names: BTreeSet::new(),
+            depth: MAX_DEPTH,
+        }
     }
 }
 
@@ -98,7 +105,9 @@ struct Skip {
 
 impl Skip {
     fn deeper<E: de::Error>(self) -> Result<usize, E> {
-        self.depth.checked_sub(1).ok_or_else(|| E::custom("nested too deep"))
+        self.depth
+            .checked_sub(1)
+            .ok_or_else(|| E::custom("nested too deep"))
     }
 }
 
@@ -140,7 +149,10 @@ impl<'de> Visitor<'de> for Skip {
         Ok(())
     }
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let mut members = Unknown { names: BTreeSet::new(), depth: self.deeper()? };
+        let mut members = Unknown {
+            names: BTreeSet::new(),
+            depth: self.deeper()?,
+        };
         while let Some(name) = map.next_key()? {
             members.skip(name, &mut map)?;
         }
