@@ -59,14 +59,18 @@ pub enum BootError {
 pub struct Opened {
     /// What flows need.
     pub parts: Parts,
-    /// Whether the data directory was made just now.
+    /// Whether the database file was made just now.
     pub new_data: bool,
 }
 
 /// Makes the data directory where there is none, finds the secret, and opens the database.
 pub async fn open(config: &Config) -> Result<Opened, BootError> {
     let data = config.server.data.as_path();
-    let new_data = config.database.url.engine() == Engine::Sqlite && make_directory(data)?;
+    let file = database_file(config);
+    let new_data = file.as_ref().is_some_and(|file| !file.exists());
+    if file.is_some() {
+        make_directory(data)?;
+    }
     let secret = secret_key(config)?;
     let previous = config
         .secret
@@ -101,14 +105,10 @@ fn file_error(path: &Path) -> impl FnOnce(io::Error) -> BootError {
     move |source| BootError::File { path, source }
 }
 
-/// Makes the data directory, readable by its owner alone; true where it was not there.
-fn make_directory(data: &Path) -> Result<bool, BootError> {
-    if data.is_dir() {
-        return Ok(false);
-    }
+/// Makes the data directory, readable by its owner alone.
+fn make_directory(data: &Path) -> Result<(), BootError> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(data);
-    made.map_err(file_error(data))?;
-    Ok(true)
+    made.map_err(file_error(data))
 }
 
 /// `SECRET_KEY`, or the one that is kept in the data directory, made where there is none yet.

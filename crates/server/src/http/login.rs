@@ -1,5 +1,7 @@
 //! `POST /login`, `POST /refresh`, `POST /logout`, and how an answer hands over a login.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -100,7 +102,7 @@ pub fn hand_over(
     signed_in: SignedIn,
     message: &'static str,
 ) -> Response {
-    let rest = signed_in.session_ends_in.as_secs();
+    let rest = (signed_in.session_ends_in + Duration::from_millis(999)).as_secs();
     let cookies = site.cookies;
     let (mut response, set) = match signed_in.held {
         Held::Token(tokens) => {
