@@ -12,7 +12,7 @@ use countersign_store::{Conn, StoreError, credentials, events, grants, sessions,
 
 use crate::hasher::Purpose;
 use crate::issue::{Mark, Minted, sign_in};
-use crate::throttle::SignInKeys;
+use crate::throttle::{SignInKeys, was_no_guess};
 use crate::{Cx, FlowError, Mode, Origin, SignedIn};
 
 /// What somebody typed.
@@ -38,8 +38,14 @@ pub async fn login(cx: &Cx, origin: &Origin, login: Login) -> Result<SignedIn, F
     // A revocation that commits while the password is hashed makes the insert of the session fail,
     // and the second attempt decides on what is true after it.
     for _ in 0..2 {
-        if let Some(signed_in) = attempt(cx, origin, &login, &name, &throttle).await? {
-            return Ok(signed_in);
+        match attempt(cx, origin, &login, &name, &throttle).await {
+            Ok(Some(signed_in)) => return Ok(signed_in),
+            Ok(None) => {}
+            Err(error) if was_no_guess(&error) => {
+                throttle.undo(cx).await?;
+                return Err(error);
+            }
+            Err(error) => return Err(error),
         }
     }
     Err(FlowError::InvalidCredentials)

@@ -7,7 +7,7 @@ use countersign_store::{credentials, events, log, sessions, throttle, users};
 use crate::hasher::Purpose;
 use crate::issue::Mark;
 use crate::login::NewLogin;
-use crate::throttle::{count_change, session_key};
+use crate::throttle::{count_change, session_key, was_no_guess};
 use crate::written::floor;
 use crate::{Cx, FlowError, Live, Mode, Origin, SignedIn, Via};
 
@@ -25,12 +25,24 @@ pub(crate) async fn confirm(
         let mut reader = cx.db.read().await?;
         credentials::password(&mut reader.conn(), user).await?
     };
-    if !cx.hasher.verify(password, stored.as_deref()).await? {
+    let right = cx.hasher.verify(password, stored.as_deref()).await;
+    let no_guess = right.as_ref().is_err_and(was_no_guess);
+    if no_guess || matches!(right, Ok(true)) {
+        cx.db
+            .write(move |conn| {
+                Box::pin(async move {
+                    if no_guess {
+                        throttle::give_back(conn, &key).await
+                    } else {
+                        throttle::clear(conn, &key).await
+                    }
+                })
+            })
+            .await?;
+    }
+    if !right? {
         return Err(FlowError::InvalidCredentials);
     }
-    cx.db
-        .write(move |conn| Box::pin(async move { throttle::clear(conn, &key).await }))
-        .await?;
     stored.ok_or(FlowError::InvalidCredentials)
 }
 

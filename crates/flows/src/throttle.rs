@@ -68,6 +68,23 @@ impl SignInKeys {
         Err(throttled(until.unwrap_or(now), now))
     }
 
+    /// The attempt was none: a full queue must not count against whoever waits in it.
+    pub(crate) async fn undo(&self, cx: &Cx) -> Result<(), FlowError> {
+        let keys = self.clone();
+        let undone = cx.db.write(move |conn| {
+            Box::pin(async move {
+                for key in [Some(keys.name), keys.address, Some(keys.pair)]
+                    .iter()
+                    .flatten()
+                {
+                    throttle::give_back(conn, key).await?;
+                }
+                Ok::<_, StoreError>(())
+            })
+        });
+        Ok(undone.await?)
+    }
+
     /// The attempt was right: its own pair starts anew, and the wider counters get it back.
     pub(crate) async fn give_back(&self, conn: &mut Conn<'_>) -> Result<(), StoreError> {
         throttle::give_back(conn, &self.name).await?;
@@ -76,6 +93,11 @@ impl SignInKeys {
         }
         throttle::clear(conn, &self.pair).await
     }
+}
+
+/// Whether an attempt came to nothing before its password was looked at: then it was no guess.
+pub(crate) fn was_no_guess(error: &FlowError) -> bool {
+    matches!(error, FlowError::Busy { .. } | FlowError::Unavailable)
 }
 
 /// Counts a registration from this address, whatever comes of it.
