@@ -59,6 +59,11 @@ impl Keys {
             .ok_or(FlowError::Unavailable)
     }
 
+    /// The life by which these keys retire.
+    pub(crate) fn life(&self) -> std::time::Duration {
+        self.known().life
+    }
+
     /// Whether tokens are signed with the shared `JWT_SECRET_KEY`.
     pub fn is_shared(&self) -> bool {
         self.shared.is_some()
