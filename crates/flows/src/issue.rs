@@ -110,7 +110,8 @@ pub(crate) fn sign_in(
             ));
         }
         (mode, _) => {
-            let key = cx.keys.signing(minted.mark.at)?;
+            // Of now, not of the mark: its key may have been revoked since.
+            let key = cx.keys.signing(cx.clock.now())?;
             let claims = claims(cx, &user, minted);
             let expires_in = claims.exp.saturating_sub(claims.iat);
             let tokens = Tokens {
