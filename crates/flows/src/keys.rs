@@ -234,6 +234,10 @@ pub async fn rotate(cx: &Cx, actor: Actor, origin: &Origin) -> Result<KeyView, F
 /// Ends a key now: a stolen key can mint any token, and no floor stops it. Another signs at once.
 pub async fn revoke(cx: &Cx, kid: &str, actor: Actor, origin: &Origin) -> Result<(), FlowError> {
     refuse_if_shared(cx)?;
+    // PostgreSQL fails on a text with a NUL in it.
+    if kid.contains('\0') {
+        return Err(FlowError::NotFound("key"));
+    }
     let now = cx.clock.now();
     let replacement = make(cx, now)?;
     let revoked = origin
