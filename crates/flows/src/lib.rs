@@ -34,7 +34,7 @@ pub mod throttle;
 pub use authenticate::{Credential, Identity, Live, Via};
 pub use clock::Clock;
 pub use countersign_core as core;
-pub use cx::{Cx, Origin, Settings};
+pub use cx::{Cx, Origin, Parts, Settings};
 pub use error::FlowError;
 pub use hasher::Hasher;
 pub use issue::{Mode, SignedIn, Tokens};
