@@ -1,3 +1,8 @@
 //! How the world asks: HTTP, pages, command line, configuration, wiring.
 
+pub mod boot;
+pub mod cli;
 pub mod config;
+pub mod http;
+pub mod serve;
+pub mod telemetry;

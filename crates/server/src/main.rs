@@ -1,3 +1,7 @@
 //! The binary `countersign`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    countersign_server::cli::main()
+}

@@ -12,7 +12,7 @@ mod algorithm;
 mod claims;
 pub mod crypto;
 mod floors;
-mod json;
+pub mod json;
 mod jwk;
 pub mod jws;
 mod keys;

@@ -1,0 +1,268 @@
+//! Wiring: from a configuration to what flows are given.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use countersign_core::password::{Blocklist, PasswordPolicy};
+use countersign_core::phc::Cost;
+use countersign_core::secrets::Keyring;
+use countersign_core::throttle;
+use countersign_flows::start::StartError;
+use countersign_flows::{Clock, Hasher, Parts, Random, Settings};
+use countersign_store::{Db, Options, StoreError};
+use countersign_token::{Algorithm, SigningKey, crypto};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::config::{self, Config, Engine};
+
+/// Why Countersign cannot work with this configuration on this machine.
+#[derive(Debug, thiserror::Error)]
+pub enum BootError {
+    /// The data directory, or a file in it, cannot be made or read.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// There is a database, but not the key that it was sealed with.
+    #[error(
+        "{} is missing, and the database beside it was made with that key: restore the file, or set \
+         SECRET_KEY to the key that was used", .0.display()
+    )]
+    SecretMissing(PathBuf),
+    /// Another server uses the data directory.
+    #[error("another server (process {pid}) uses {}: stop it, or choose another --data", data.display())]
+    InUse {
+        /// The other's process id, as it wrote it.
+        pid: String,
+        /// The directory.
+        data: PathBuf,
+    },
+    /// A value is right by itself, but does not work.
+    #[error("{0}")]
+    Setting(String),
+    /// The database is unreachable, or not ours to use.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The secret is wrong, or something failed while getting ready.
+    #[error(transparent)]
+    Start(#[from] StartError),
+}
+
+/// What was opened, and what the start line says about it.
+#[derive(Debug)]
+pub struct Opened {
+    /// What flows need.
+    pub parts: Parts,
+    /// Whether the database file was made just now.
+    pub new_data: bool,
+}
+
+/// Makes the data directory where there is none, finds the secret, and opens the database.
+pub async fn open(config: &Config) -> Result<Opened, BootError> {
+    let data = config.server.data.as_path();
+    let file = database_file(config);
+    let new_data = file.as_ref().is_some_and(|file| !file.exists());
+    if file.is_some() {
+        make_directory(data)?;
+    }
+    let secret = secret_key(config)?;
+    let previous = config
+        .secret
+        .key_previous
+        .as_ref()
+        .map(|key| key.expose_secret().as_bytes());
+    let keyring = Keyring::new(secret.expose_secret().as_bytes(), previous);
+    let settings = settings(config)?;
+    let hasher = hasher(config)?;
+    let shared_key = match &config.secret.jwt_key {
+        None => None,
+        Some(secret) => Some(Arc::new(
+            SigningKey::shared_secret(secret.expose_secret().as_bytes())
+                .map_err(|error| BootError::Setting(format!("JWT_SECRET_KEY: {error}")))?,
+        )),
+    };
+    let db = Db::open(&Options::new(config.database.url.expose())).await?;
+    let parts = Parts {
+        db,
+        clock: Clock::system(),
+        random: Random::system(),
+        keyring,
+        hasher,
+        shared_key,
+        settings,
+    };
+    Ok(Opened { parts, new_data })
+}
+
+fn file_error(path: &Path) -> impl FnOnce(io::Error) -> BootError {
+    let path = path.to_owned();
+    move |source| BootError::File { path, source }
+}
+
+/// Makes the data directory, readable by its owner alone.
+fn make_directory(data: &Path) -> Result<(), BootError> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(data);
+    made.map_err(file_error(data))
+}
+
+/// `SECRET_KEY`, or the one that is kept in the data directory, made where there is none yet.
+fn secret_key(config: &Config) -> Result<SecretString, BootError> {
+    if let Some(secret) = &config.secret.key {
+        return Ok(secret.clone());
+    }
+    let path = config.server.data.join("secret.key");
+    let mut text = String::new();
+    match File::open(&path) {
+        Ok(mut file) => {
+            file.read_to_string(&mut text).map_err(file_error(&path))?;
+            let secret = text.trim();
+            match config::weakness(secret) {
+                None => Ok(SecretString::from(secret)),
+                Some(weakness) => Err(BootError::Setting(format!(
+                    "{}: {weakness}",
+                    path.display()
+                ))),
+            }
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if database_file(config).is_some_and(|file| file.exists()) {
+                return Err(BootError::SecretMissing(path));
+            }
+            make_secret(&path)
+        }
+        Err(error) => Err(file_error(&path)(error)),
+    }
+}
+
+fn database_file(config: &Config) -> Option<PathBuf> {
+    config
+        .database
+        .url
+        .expose()
+        .strip_prefix("sqlite:")
+        .map(PathBuf::from)
+}
+
+fn make_secret(path: &Path) -> Result<SecretString, BootError> {
+    let mut random = [0; 48];
+    crypto::fill_random(&mut random);
+    let secret = crypto::b64(&random);
+    let write = || {
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)?;
+        file.write_all(secret.as_bytes())?;
+        // The first login must not be sealed under a key that a power cut takes away.
+        file.sync_all()?;
+        path.parent()
+            .map_or(Ok(()), |directory| File::open(directory)?.sync_all())
+    };
+    match write() {
+        Ok(()) => Ok(SecretString::from(secret)),
+        // A command and a server started at once: the other one made it.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => std::fs::read_to_string(path)
+            .map(|text| SecretString::from(text.trim()))
+            .map_err(file_error(path)),
+        Err(error) => Err(file_error(path)(error)),
+    }
+}
+
+/// Held while a server uses a data directory; the operating system lets go when the process ends,
+/// however it ends.
+#[derive(Debug)]
+pub struct DataLock {
+    _file: Option<File>,
+}
+
+impl DataLock {
+    /// Takes the lock, or says who has it. A PostgreSQL database takes any number of servers.
+    pub fn take(config: &Config) -> Result<Self, BootError> {
+        if config.database.url.engine() != Engine::Sqlite {
+            return Ok(Self { _file: None });
+        }
+        let data = config.server.data.clone();
+        make_directory(&data)?;
+        let path = data.join("serve.lock");
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .map_err(file_error(&path))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut pid = String::new();
+                file.read_to_string(&mut pid).map_err(file_error(&path))?;
+                return Err(BootError::InUse {
+                    pid: pid.trim().to_owned(),
+                    data,
+                });
+            }
+            Err(TryLockError::Error(error)) => return Err(file_error(&path)(error)),
+        }
+        let mut write = || {
+            file.set_len(0)?;
+            file.rewind()?;
+            writeln!(file, "{}", std::process::id())
+        };
+        write().map_err(file_error(&path))?;
+        Ok(Self { _file: Some(file) })
+    }
+}
+
+fn settings(config: &Config) -> Result<Settings, BootError> {
+    let blocklist = match &config.password.blocklist {
+        config::Blocklist::BuiltIn => Blocklist::BuiltIn,
+        config::Blocklist::None => Blocklist::None,
+        config::Blocklist::File(path) => {
+            Blocklist::from_lines(&std::fs::read_to_string(path).map_err(file_error(path))?)
+        }
+    };
+    Ok(Settings {
+        issuer: config.token.issuer.clone(),
+        audience: config.token.audience.clone(),
+        algorithm: match config.token.algorithm {
+            config::Algorithm::Es256 => Algorithm::Es256,
+            config::Algorithm::EdDsa => Algorithm::EdDsa,
+            config::Algorithm::Rs256 => Algorithm::Rs256,
+            config::Algorithm::Hs256 => Algorithm::Hs256,
+        },
+        token_lifetime: config.token.lifetime,
+        publish_ahead: config.token.publish_ahead,
+        session_idle: config.session.idle,
+        session_absolute: config.session.absolute,
+        refresh_grace: config.session.refresh_grace,
+        passwords: PasswordPolicy {
+            min_length: config.password.min_length,
+            blocklist,
+        },
+        limits: throttle::Limits {
+            failures: config.limits.login_failures.into(),
+            per_address: config.limits.login_failures_per_address.into(),
+        },
+        registration: config.registration.enabled,
+        audit_retention: config.audit.retention,
+    })
+}
+
+fn hasher(config: &Config) -> Result<Hasher, BootError> {
+    let cost = Cost {
+        memory_kib: config.argon2.memory_kib,
+        iterations: config.argon2.iterations,
+        lanes: config.argon2.lanes,
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    Hasher::new(cost, threads, config.limits.hashing_queue)
+        .map_err(|error| BootError::Setting(format!("password.argon2: {error}")))
+}

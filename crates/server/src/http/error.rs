@@ -1,0 +1,221 @@
+//! Every refusal that a client can see: status, stable code, text. The one place that maps them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use countersign_core::IdentifierKind;
+use countersign_flows::FlowError;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// An error as clients read it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct ErrorBody {
+    /// A stable code: programs match on this.
+    #[schema(example = "invalid_credentials")]
+    pub code: &'static str,
+    /// What is wrong, for a person. May change.
+    pub message: String,
+    /// What is wrong with each field, where a rule about fields was broken.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(value_type = Option<BTreeMap<String, String>>)]
+    pub fields: BTreeMap<&'static str, String>,
+}
+
+/// A refusal on its way to the client.
+#[derive(Debug, Clone)]
+pub struct ApiError {
+    status: StatusCode,
+    body: ErrorBody,
+    retry_after: Option<Duration>,
+    /// Whether a 401 is about the token itself (RFC 6750, section 3.1).
+    invalid_token: bool,
+}
+
+impl ApiError {
+    /// A refusal with a code of its own.
+    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        let body = ErrorBody {
+            code,
+            message: message.into(),
+            fields: BTreeMap::new(),
+        };
+        Self {
+            status,
+            body,
+            retry_after: None,
+            invalid_token: false,
+        }
+    }
+
+    /// Fields that break rules.
+    pub fn fields(fields: BTreeMap<&'static str, String>) -> Self {
+        let mut error = bad_request("invalid_request", "The request is not valid");
+        error.body.fields = fields;
+        error
+    }
+
+    fn after(self, wait: Duration) -> Self {
+        Self {
+            retry_after: Some(wait),
+            ..self
+        }
+    }
+
+    /// The status, for the log and for rules that hang on it.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The text, for the dialects that have a shape of their own.
+    pub fn message(&self) -> &str {
+        &self.body.message
+    }
+}
+
+fn bad_request(code: &'static str, message: impl Into<String>) -> ApiError {
+    ApiError::new(StatusCode::BAD_REQUEST, code, message)
+}
+
+fn unauthorized(code: &'static str, message: impl Into<String>) -> ApiError {
+    ApiError::new(StatusCode::UNAUTHORIZED, code, message)
+}
+
+/// 401: no credential was sent.
+pub fn token_missing() -> ApiError {
+    unauthorized("token_missing", "Missing credentials")
+}
+
+/// 400: the body is not one strict JSON object.
+pub fn invalid_json() -> ApiError {
+    bad_request(
+        "invalid_json",
+        "The body must be one JSON object, without duplicate keys, lone surrogates or deep nesting",
+    )
+}
+
+/// 403: the request comes from another site.
+pub fn cross_site() -> ApiError {
+    ApiError::new(
+        StatusCode::FORBIDDEN,
+        "cross_site_request",
+        "The request comes from another site",
+    )
+}
+
+/// 404: there is no such route, or nothing of that id.
+pub fn not_found(what: &str) -> ApiError {
+    ApiError::new(
+        StatusCode::NOT_FOUND,
+        "not_found",
+        format!("There is no such {what}"),
+    )
+}
+
+impl From<FlowError> for ApiError {
+    fn from(error: FlowError) -> Self {
+        let second = Duration::from_secs(1);
+        let unavailable =
+            |code, message| ApiError::new(StatusCode::SERVICE_UNAVAILABLE, code, message);
+        let conflict = |code, message: String| ApiError::new(StatusCode::CONFLICT, code, message);
+        let text = sentence(&error.to_string());
+        match error {
+            FlowError::Invalid(rules) => Self::fields(
+                rules
+                    .into_iter()
+                    .map(|rule| (rule.field, rule.message))
+                    .collect(),
+            ),
+            FlowError::NameTaken(IdentifierKind::Username) => {
+                bad_request("username_taken", "Username already exists")
+            }
+            FlowError::NameTaken(IdentifierKind::Email) => {
+                bad_request("email_taken", "Email already exists")
+            }
+            FlowError::RegistrationClosed => {
+                Self::new(StatusCode::FORBIDDEN, "registration_closed", text)
+            }
+            FlowError::InvalidCredentials => {
+                unauthorized("invalid_credentials", "Invalid credentials")
+            }
+            FlowError::Throttled { retry_after } => Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "too_many_attempts",
+                "Too many attempts",
+            )
+            .after(retry_after),
+            FlowError::Busy { retry_after } => {
+                unavailable("busy", "Too much is waiting").after(retry_after)
+            }
+            FlowError::Unavailable => {
+                unavailable("unavailable", "Try again in a moment").after(second)
+            }
+            FlowError::Conflict => unavailable("busy", "The request met another one").after(second),
+            FlowError::TokenMissing => token_missing(),
+            FlowError::Token(refusal) => Self {
+                invalid_token: true,
+                ..unauthorized(refusal.code(), refusal.message())
+            },
+            FlowError::SessionInvalid => unauthorized("session_invalid", text),
+            FlowError::RefreshInvalid => unauthorized("refresh_invalid", text),
+            FlowError::RefreshExpired => unauthorized("refresh_expired", text),
+            FlowError::RefreshReused => unauthorized("refresh_reused", text),
+            FlowError::Forbidden => Self::new(StatusCode::FORBIDDEN, "forbidden", text),
+            FlowError::NotFound(what) => not_found(what),
+            FlowError::LastAdmin => conflict("last_admin", text),
+            FlowError::Exists(_) => conflict("exists", text),
+            FlowError::SharedSecret => conflict("shared_secret", text),
+            FlowError::TokenTooLarge(_) => bad_request("token_too_large", text),
+            FlowError::Internal(cause) => {
+                tracing::error!(%cause, "a request failed");
+                Self::new(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "internal",
+                    "Something went wrong here",
+                )
+            }
+        }
+    }
+}
+
+fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    chars
+        .next()
+        .map(|first| first.to_uppercase().chain(chars).collect())
+        .unwrap_or_default()
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let challenge = (self.status == StatusCode::UNAUTHORIZED).then(|| {
+            let Self { body, invalid_token, .. } = &self;
+            if *invalid_token {
+                format!(
+                    "Bearer realm=\"countersign\", error=\"invalid_token\", error_description=\"{}\"",
+                    body.message
+                )
+            } else {
+                "Bearer realm=\"countersign\"".to_owned()
+            }
+        });
+        let mut response = (self.status, Json(self.body)).into_response();
+        let headers = response.headers_mut();
+        if let Some(value) = challenge.and_then(|text| HeaderValue::try_from(text).ok()) {
+            headers.insert(header::WWW_AUTHENTICATE, value);
+        }
+        if let Some(wait) = self.retry_after {
+            let seconds = wait.as_millis().div_ceil(1_000).max(1);
+            if let Ok(value) = HeaderValue::try_from(seconds.to_string()) {
+                headers.insert(header::RETRY_AFTER, value);
+            }
+        }
+        response
+    }
+}
+
+/// What a handler answers.
+pub type ApiResult<T = Response> = Result<T, ApiError>;

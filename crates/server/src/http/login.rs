@@ -1,0 +1,341 @@
+//! `POST /login`, `POST /refresh`, `POST /logout`, and how an answer hands over a login.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use countersign_flows::issue::Held;
+use countersign_flows::login::Login;
+use countersign_flows::logout::Proof;
+use countersign_flows::{FlowError, Mode, SignedIn, Tokens, login, logout, refresh};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::body::{Field, Fields, OptionalJson, StrictJson};
+use super::cookies::{Cookie, Found};
+use super::error::{ApiError, ApiResult, ErrorBody, token_missing};
+use super::origin::From;
+use super::{Site, credential, cross_site};
+
+/// Who signs in, and how the login is to be held.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+pub struct LoginBody {
+    /// A username; an e-mail address is taken here too.
+    #[schema(value_type = Option<String>, example = "ada")]
+    username: Field<String>,
+    /// An e-mail address; a username is taken here too.
+    #[schema(value_type = Option<String>, example = "ada@example.com")]
+    email: Field<String>,
+    /// The password.
+    #[schema(value_type = String, format = Password, example = "plum-harbour-41")]
+    password: Field<SecretString>,
+    /// `token` (in the body, the default), `cookie` (the same in HttpOnly cookies) or `session`
+    /// (one opaque cookie).
+    #[schema(value_type = Option<ModeWord>)]
+    mode: Field<ModeWord>,
+}
+
+/// How a client wants to hold its login.
+#[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ModeWord {
+    /// Tokens in the body.
+    #[default]
+    Token,
+    /// The same tokens in HttpOnly cookies.
+    Cookie,
+    /// One opaque HttpOnly cookie.
+    Session,
+}
+
+impl std::convert::From<ModeWord> for Mode {
+    fn from(word: ModeWord) -> Self {
+        match word {
+            ModeWord::Token => Self::Token,
+            ModeWord::Cookie => Self::Cookie,
+            ModeWord::Session => Self::Session,
+        }
+    }
+}
+
+/// Tokens, for a client that keeps them itself.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TokenAnswer {
+    /// A JWT for the `Authorization: Bearer` header.
+    pub access_token: String,
+    /// Always `Bearer`.
+    pub token_type: &'static str,
+    /// How long the access token lives, in seconds.
+    pub expires_in: u64,
+    /// Traded for fresh tokens at `POST /refresh`, once.
+    pub refresh_token: String,
+    /// How long the refresh token lives if it is not used, in seconds.
+    pub refresh_expires_in: u64,
+}
+
+/// A login that the browser holds in cookies.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CookieAnswer {
+    /// For a person.
+    pub message: &'static str,
+    /// How long until the login must be refreshed (cookie) or ends unused (session), in seconds.
+    pub expires_in: u64,
+}
+
+/// Either answer to a login; which one follows from the mode.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum LoginAnswer {
+    /// `token` mode.
+    Token(TokenAnswer),
+    /// `cookie` and `session` mode.
+    Cookie(CookieAnswer),
+}
+
+/// Hands a login over: in the body, or in cookies, of which those of the other modes go.
+pub fn hand_over(
+    site: &Site,
+    headers: &HeaderMap,
+    signed_in: SignedIn,
+    message: &'static str,
+) -> Response {
+    let rest = (signed_in.session_ends_in + Duration::from_millis(999)).as_secs();
+    let cookies = site.cookies;
+    let (mut response, set) = match signed_in.held {
+        Held::Token(tokens) => {
+            let expires_in = tokens.expires_in.as_secs();
+            let answer = TokenAnswer {
+                access_token: tokens.access,
+                token_type: "Bearer",
+                expires_in,
+                refresh_token: tokens.refresh,
+                refresh_expires_in: rest,
+            };
+            (Json(answer).into_response(), Vec::new())
+        }
+        Held::Cookie(Tokens {
+            access,
+            expires_in,
+            refresh,
+        }) => {
+            let answer = CookieAnswer {
+                message,
+                expires_in: expires_in.as_secs(),
+            };
+            // The access cookie outlives its token: a browser that comes back late can still sign
+            // out with it.
+            let set = vec![(Cookie::Access, access), (Cookie::Refresh, refresh)];
+            (Json(answer).into_response(), set)
+        }
+        Held::Session(cookie) => {
+            let answer = CookieAnswer {
+                message,
+                expires_in: rest,
+            };
+            (
+                Json(answer).into_response(),
+                vec![(Cookie::Session, cookie.reveal())],
+            )
+        }
+    };
+    for cookie in Cookie::ALL {
+        let value = match set.iter().find(|(kind, _)| *kind == cookie) {
+            Some((_, value)) => cookies.set(cookie, value, rest),
+            None if cookies.find(headers, cookie) != Found::Nothing => cookies.delete(cookie),
+            None => None,
+        };
+        if let Some(value) = value {
+            response.headers_mut().append(header::SET_COOKIE, value);
+        }
+    }
+    response
+}
+
+/// Takes all our cookies away.
+pub fn delete_cookies(site: &Site, mut response: Response) -> Response {
+    for cookie in Cookie::ALL {
+        if let Some(value) = site.cookies.delete(cookie) {
+            response.headers_mut().append(header::SET_COOKIE, value);
+        }
+    }
+    response
+}
+
+impl LoginBody {
+    /// Checks the fields and gives what the flow wants.
+    pub fn into_login(self) -> Result<Login, ApiError> {
+        let mut fields = Fields::default();
+        let username = fields.optional("username", self.username);
+        let email = fields.optional("email", self.email);
+        let password = fields.required("password", self.password);
+        let mode = fields.optional("mode", self.mode).unwrap_or_default();
+        let name = username.or(email);
+        if name.is_none() {
+            fields.refuse("username", "a username or an email is required");
+        }
+        fields.finish()?;
+        Ok(Login {
+            name: name.unwrap_or_default(),
+            password,
+            mode: mode.into(),
+        })
+    }
+}
+
+/// Sign in with a username or an e-mail address and a password.
+#[utoipa::path(
+    post, path = "/login", operation_id = "login", tag = "login", request_body = LoginBody,
+    responses(
+        (status = 200, description = "Signed in; cookies are set in cookie and session mode", body = LoginAnswer),
+        (status = 401, description = "`invalid_credentials`: wrong password, unknown user or disabled account", body = ErrorBody),
+        (status = 429, description = "`too_many_attempts`, with Retry-After", body = ErrorBody),
+        (status = 503, description = "`busy` or `unavailable`, with Retry-After", body = ErrorBody),
+        (status = "4XX", description = "The request was refused", body = ErrorBody),
+    )
+)]
+pub async fn log_in(
+    State(site): State<Site>,
+    From(origin): From,
+    headers: HeaderMap,
+    StrictJson(body): StrictJson<LoginBody>,
+) -> ApiResult {
+    let body = body.into_login()?;
+    if body.mode != Mode::Token {
+        cross_site::check(&site, &headers)?;
+    }
+    let signed_in = login::login(&site.cx, &origin, body).await?;
+    Ok(hand_over(&site, &headers, signed_in, "Logged in"))
+}
+
+/// A refresh token, where it is not in a cookie.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+pub struct RefreshBody {
+    /// The refresh token of a `token` mode login.
+    #[schema(value_type = Option<String>)]
+    refresh_token: Field<String>,
+}
+
+/// Trade a refresh token for its successor and a fresh access token.
+#[utoipa::path(
+    post, path = "/refresh", operation_id = "refresh", tag = "login", request_body = RefreshBody,
+    responses(
+        (status = 200, description = "Fresh tokens, in the mode of the login", body = LoginAnswer),
+        (status = 401, description = "`refresh_invalid`, `refresh_expired`, `refresh_reused` or `token_missing`: sign in again", body = ErrorBody),
+        (status = 503, description = "`busy` or `unavailable`, with Retry-After: keep the token", body = ErrorBody),
+        (status = "4XX", description = "The request was refused", body = ErrorBody),
+    )
+)]
+pub async fn renew(
+    State(site): State<Site>,
+    From(origin): From,
+    headers: HeaderMap,
+    OptionalJson(body): OptionalJson<RefreshBody>,
+) -> Response {
+    match try_renew(&site, origin, &headers, body).await {
+        Ok(response) => response,
+        Err(error) if error.status() == StatusCode::UNAUTHORIZED => {
+            delete_cookies(&site, error.into_response())
+        }
+        Err(error) => error.into_response(),
+    }
+}
+
+async fn try_renew(
+    site: &Site,
+    origin: countersign_flows::Origin,
+    headers: &HeaderMap,
+    body: RefreshBody,
+) -> ApiResult {
+    let mut fields = Fields::default();
+    let sent = fields.optional("refresh_token", body.refresh_token);
+    fields.finish()?;
+    let (token, mode) = match (sent, site.cookies.find(headers, Cookie::Refresh)) {
+        (Some(token), _) => (token, Mode::Token),
+        (None, Found::Once(token)) => (token, Mode::Cookie),
+        (None, Found::Repeated) => return Err(FlowError::RefreshInvalid.into()),
+        (None, Found::Nothing) => return Err(token_missing()),
+    };
+    let signed_in = refresh::refresh(&site.cx, &origin, &token, mode).await?;
+    Ok(hand_over(site, headers, signed_in, "Refreshed"))
+}
+
+/// What to sign out of.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+pub struct LogoutBody {
+    /// Every login of the user, not this one alone.
+    #[schema(value_type = Option<bool>)]
+    all: Field<bool>,
+    /// A refresh token, where no other credential is at hand.
+    #[schema(value_type = Option<String>)]
+    refresh_token: Field<String>,
+}
+
+/// A message for a person.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Message {
+    /// The text.
+    pub message: &'static str,
+}
+
+/// Sign out: the login is over on this server with the very next request.
+#[utoipa::path(
+    post, path = "/logout", operation_id = "logout", tag = "login", request_body = LogoutBody,
+    security(("bearer" = []), ("access_cookie" = []), ("session_cookie" = []), ()),
+    responses(
+        (status = 200, description = "Signed out; all cookies are deleted", body = Message),
+        (status = 401, description = "No credential that could be signed out; all cookies are deleted", body = ErrorBody),
+        (status = "4XX", description = "The request was refused", body = ErrorBody),
+        (status = 503, description = "`unavailable`, with Retry-After", body = ErrorBody),
+    )
+)]
+pub async fn log_out(
+    State(site): State<Site>,
+    From(origin): From,
+    headers: HeaderMap,
+    body: Result<OptionalJson<LogoutBody>, ApiError>,
+) -> Response {
+    let result = match body {
+        Ok(OptionalJson(body)) => try_log_out(&site, &origin, &headers, body).await,
+        Err(error) => Err(error),
+    };
+    let response = match result {
+        Ok(()) => Json(Message {
+            message: "Logged out",
+        })
+        .into_response(),
+        Err(error) => error.into_response(),
+    };
+    delete_cookies(&site, response)
+}
+
+/// Tries each credential of the request; one that works is enough.
+async fn try_log_out(
+    site: &Site,
+    origin: &countersign_flows::Origin,
+    headers: &HeaderMap,
+    body: LogoutBody,
+) -> ApiResult<()> {
+    let mut fields = Fields::default();
+    let all = fields.optional("all", body.all).unwrap_or(false);
+    let refresh_token = fields.optional("refresh_token", body.refresh_token);
+    fields.finish()?;
+    let mut proofs: Vec<Proof> = credential::all(headers, site.cookies)?
+        .into_iter()
+        .map(Proof::Credential)
+        .collect();
+    proofs.extend(refresh_token.map(Proof::Refresh));
+    if let Found::Once(token) = site.cookies.find(headers, Cookie::Refresh) {
+        proofs.push(Proof::Refresh(token));
+    }
+    let mut refusal = None;
+    for proof in proofs {
+        match logout::logout(&site.cx, origin, proof, all).await {
+            Ok(()) => return Ok(()),
+            Err(error) => refusal = refusal.or(Some(error)),
+        }
+    }
+    Err(refusal.map_or_else(token_missing, ApiError::from))
+}

@@ -1,0 +1,191 @@
+//! HTTP: the routes, and what stands around them.
+//!
+//! A handler does three things: parse, call one flow, render.
+
+pub mod account;
+pub mod admin;
+pub mod body;
+pub mod cookies;
+pub mod credential;
+pub mod cross_site;
+pub mod dialect;
+pub mod error;
+pub mod home;
+pub mod layers;
+pub mod login;
+pub mod metadata;
+pub mod origin;
+pub mod view;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::get;
+use countersign_flows::Cx;
+use utoipa::OpenApi;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use self::cookies::Cookies;
+use self::error::{ApiError, not_found};
+use crate::config::{Config, CookiePrefix, TrustedProxies};
+
+/// What every handler shares.
+pub type Site = Arc<SiteState>;
+
+/// The context of the flows, and what the operator decided about the web around them.
+#[derive(Debug)]
+pub struct SiteState {
+    cx: Arc<Cx>,
+    cookies: Cookies,
+    cors_origins: Vec<String>,
+    public_origin: String,
+    public_url: String,
+    trusted_proxies: TrustedProxies,
+    request_timeout: Duration,
+    openapi: String,
+}
+
+/// Builds the router for a configuration.
+pub fn router(config: &Config, cx: Arc<Cx>) -> Router {
+    let (routes, mut document) = routes().split_for_parts();
+    describe(&mut document, config);
+    let cors_origins: Vec<String> = config
+        .cors
+        .origins
+        .iter()
+        .map(|origin| origin.as_str().to_owned())
+        .collect();
+    let public_url = &config.server.public_url;
+    let site = Arc::new(SiteState {
+        cx,
+        cookies: Cookies {
+            prefix: config.cookie.prefix,
+            same_site: config.cookie.same_site,
+        },
+        public_origin: public_url.origin().as_str().to_owned(),
+        public_url: public_url.to_string().trim_end_matches('/').to_owned(),
+        trusted_proxies: config.server.trusted_proxies.clone(),
+        request_timeout: config.server.request_timeout,
+        openapi: document.to_json().unwrap_or_default(),
+        cors_origins,
+    });
+    let routes = routes
+        .route("/", get(home::home))
+        .route("/home.css", get(home::style))
+        .fallback(|| async { not_found("route") })
+        .method_not_allowed_fallback(|| async {
+            let status = StatusCode::METHOD_NOT_ALLOWED;
+            ApiError::new(
+                status,
+                "method_not_allowed",
+                "The route does not take this method",
+            )
+        })
+        .layer(DefaultBodyLimit::max(config.limits.body_bytes.0))
+        .layer(from_fn_with_state(Arc::clone(&site), cross_site::layer))
+        .layer(from_fn_with_state(Arc::clone(&site), layers::time_limit));
+    let routes = match layers::cors(&site.cors_origins) {
+        Some(cors) => routes.layer(cors),
+        None => routes,
+    };
+    let routes = routes
+        .layer(from_fn(layers::careful_headers))
+        .layer(from_fn_with_state(Arc::clone(&site), layers::observe))
+        .with_state(site);
+    match public_url.path().trim_end_matches('/') {
+        "" => routes,
+        path => Router::new()
+            .nest(path, routes)
+            .fallback(|| async { not_found("route") }),
+    }
+}
+
+/// Every route with a documented contract; the OpenAPI document is made from these declarations.
+fn routes() -> OpenApiRouter<Site> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(account::sign_up))
+        .routes(routes!(login::log_in))
+        .routes(routes!(login::renew))
+        .routes(routes!(login::log_out))
+        .routes(routes!(account::protected))
+        .routes(routes!(
+            account::get_profile,
+            account::update_profile,
+            account::delete_profile
+        ))
+        .routes(routes!(account::delete_profile_by_post))
+        .routes(routes!(account::change_password))
+        .routes(routes!(account::list_sessions))
+        .routes(routes!(account::end_session))
+        .routes(routes!(dialect::users_login))
+        .routes(routes!(dialect::users_profile))
+        .routes(routes!(dialect::users_logout))
+        .routes(routes!(admin::admin_list_users, admin::admin_add_user))
+        .routes(routes!(
+            admin::admin_get_user,
+            admin::admin_change_user,
+            admin::admin_delete_user
+        ))
+        .routes(routes!(admin::admin_end_user_sessions))
+        .routes(routes!(
+            admin::admin_list_sessions,
+            admin::admin_end_everything
+        ))
+        .routes(routes!(admin::admin_end_session))
+        .routes(routes!(admin::admin_list_keys))
+        .routes(routes!(admin::admin_rotate_keys))
+        .routes(routes!(admin::admin_revoke_key))
+        .routes(routes!(admin::admin_list_clients, admin::admin_add_client))
+        .routes(routes!(admin::admin_remove_client))
+        .routes(routes!(admin::admin_read_audit))
+        .routes(routes!(metadata::jwks))
+        .routes(routes!(metadata::metadata))
+        .routes(routes!(metadata::openapi))
+        .routes(routes!(metadata::healthz))
+        .routes(routes!(metadata::readyz))
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Countersign",
+        description = "The login for any application: accounts, sessions and tokens.",
+        license(name = "Apache-2.0 OR MIT", identifier = "Apache-2.0 OR MIT"),
+    ),
+    tags(
+        (name = "login", description = "Signing in and out"),
+        (name = "account", description = "One's own account"),
+        (name = "dialect", description = "The dialect of flask-jwt-extended programs"),
+        (name = "admin", description = "For administrators"),
+        (name = "discovery", description = "For programs that verify tokens"),
+        (name = "operations", description = "For whoever runs it"),
+    )
+)]
+struct Document;
+
+/// Adds what depends on the configuration: the address, and the names of the cookies.
+fn describe(document: &mut utoipa::openapi::OpenApi, config: &Config) {
+    let url = config.server.public_url.to_string();
+    document.servers = Some(vec![utoipa::openapi::Server::new(url)]);
+    let prefix: CookiePrefix = config.cookie.prefix;
+    let cookie = |name: &str| {
+        SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(format!(
+            "{}{name}",
+            prefix.as_str()
+        ))))
+    };
+    let bearer = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .bearer_format("JWT")
+        .build();
+    let components = document.components.get_or_insert_default();
+    components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+    components.add_security_scheme("access_cookie", cookie("token"));
+    components.add_security_scheme("session_cookie", cookie("sessionId"));
+}

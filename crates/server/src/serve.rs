@@ -1,0 +1,145 @@
+//! Serving: listening, accepting, the tasks beside, and stopping without dropping anybody.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use countersign_flows::{Cx, log, maintenance};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tower::ServiceExt;
+
+use crate::config::Config;
+
+/// How long a client may take to send the head of a request, and a connection to lie idle.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// The most headers of a request.
+const MAX_HEADERS: usize = 64;
+
+/// The address of whoever opened the connection.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub SocketAddr);
+
+/// Serves until `stop` is ready, then finishes what is under way.
+pub async fn run(
+    config: &Config,
+    listener: TcpListener,
+    router: Router,
+    stop: impl Future<Output = ()>,
+) {
+    let connections = config.limits.connections.min(descriptors_left());
+    let permits = Arc::new(Semaphore::new(connections));
+    let graceful = GracefulShutdown::new();
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(config.limits.header_bytes.0)
+        .max_headers(MAX_HEADERS)
+        .half_close(false);
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        // The permit is taken first: connections past the limit wait in the system's queue, and
+        // cost nothing here.
+        let accepted = async {
+            let permit = Arc::clone(&permits).acquire_owned().await.ok()?;
+            Some((accept(&listener).await, permit))
+        };
+        let ((stream, peer), permit) = tokio::select! {
+            () = &mut stop => break,
+            accepted = accepted => match accepted {
+                Some(accepted) => accepted,
+                None => break,
+            },
+        };
+        let router = router.clone();
+        let service = hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| {
+            let mut request = request.map(axum::body::Body::new);
+            request.extensions_mut().insert(Peer(peer));
+            let answer = router.clone().oneshot(request);
+            async move { Ok::<_, Infallible>(answer.await.unwrap_or_else(|never| match never {})) }
+        });
+        let connection = http.serve_connection(TokioIo::new(stream), service);
+        let connection = graceful.watch(connection);
+        tokio::spawn(async move {
+            // Clients that hang up early or send nonsense are their own affair.
+            let _ = connection.await;
+            drop(permit);
+        });
+    }
+    drop(listener);
+    tokio::select! {
+        () = graceful.shutdown() => {}
+        () = tokio::time::sleep(config.server.shutdown_grace) => {
+            tracing::warn!("requests were still open at the end of server.shutdown_grace");
+        }
+    }
+}
+
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                let _ = stream.set_nodelay(true);
+                return (stream, peer);
+            }
+            Err(error) => {
+                // Out of descriptors, or a connection that was reset in the queue: neither ends the
+                // server, and the first must not make it spin.
+                tracing::warn!(%error, "accepting a connection failed");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+}
+
+/// How many connections this process may open beside its files and its database.
+fn descriptors_left() -> usize {
+    const KEPT: usize = 64;
+    std::fs::read_to_string("/proc/self/limits")
+        .ok()
+        .and_then(|limits| {
+            let line = limits
+                .lines()
+                .find(|line| line.starts_with("Max open files"))?;
+            line.split_whitespace().nth(3)?.parse::<usize>().ok()
+        })
+        .map_or(usize::MAX >> 4, |soft| soft.saturating_sub(KEPT).max(16))
+}
+
+/// Looks at the log, again and again. A look that fails is said once, and once when it is over.
+pub async fn follow_log(cx: Arc<Cx>) {
+    let mut failing = false;
+    loop {
+        match log::look(&cx).await {
+            Ok(()) if failing => {
+                failing = false;
+                tracing::info!("the database answers again");
+            }
+            Ok(()) => {}
+            Err(error) => {
+                if !failing {
+                    tracing::error!(%error, "the revocation log cannot be read: answering 503");
+                }
+                failing = true;
+            }
+        }
+        tokio::time::sleep(log::LOOK_EVERY).await;
+    }
+}
+
+/// Tidies up, again and again.
+pub async fn keep_tidy(cx: Arc<Cx>) {
+    loop {
+        tokio::time::sleep(maintenance::TIDY_EVERY).await;
+        if let Err(error) = maintenance::tidy(&cx).await {
+            tracing::warn!(%error, "tidying up failed; the next round tries again");
+        }
+    }
+}
