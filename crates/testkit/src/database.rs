@@ -1,0 +1,174 @@
+use std::env;
+
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+
+use crate::temp::{TempDir, unique};
+
+/// The variable with the address of a PostgreSQL that tests may make databases in;
+/// `script/services` sets it.
+const SERVER: &str = "COUNTERSIGN_TEST_POSTGRES";
+
+/// An empty database of its own, gone when dropped.
+#[derive(Debug)]
+pub struct TestDatabase {
+    url: String,
+    place: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    Directory { _kept: TempDir },
+    Server { url: String, name: String },
+}
+
+impl TestDatabase {
+    /// A SQLite file, not yet made, in a temporary directory.
+    #[must_use]
+    pub fn sqlite() -> Self {
+        let directory = TempDir::new();
+        let url = format!("sqlite:{}", directory.join("countersign.db").display());
+        Self {
+            url,
+            place: Place::Directory { _kept: directory },
+        }
+    }
+
+    /// A fresh database on the PostgreSQL that `COUNTERSIGN_TEST_POSTGRES` names. Without it none,
+    /// with a note, so that the other tests run on a machine that has no PostgreSQL.
+    ///
+    /// # Panics
+    /// Where the server cannot be reached, and, in CI, where the variable is missing: there a
+    /// silently skipped engine would look like a tested one.
+    pub async fn postgres() -> Option<Self> {
+        let Ok(url) = env::var(SERVER) else {
+            assert!(
+                env::var_os("CI").is_none_or(|ci| ci != "true"),
+                "{SERVER} is not set"
+            );
+            eprintln!("skipped on PostgreSQL: {SERVER} is not set, see script/services");
+            return None;
+        };
+        let name = format!("countersign_test_{}", unique());
+        // Left behind by an earlier process with our id, which was killed.
+        execute(&url, format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+            .await
+            .unwrap_or_else(|error| panic!("{SERVER}: {error}"));
+        execute(&url, format!("CREATE DATABASE {name} TEMPLATE template0"))
+            .await
+            .unwrap_or_else(|error| panic!("{SERVER}: {error}"));
+        Some(Self {
+            url: named(&url, &name),
+            place: Place::Server { url, name },
+        })
+    }
+
+    /// Both engines, or SQLite alone where [`TestDatabase::postgres`] gives none: what a contract
+    /// suite runs over.
+    pub async fn each() -> Vec<Self> {
+        [Some(Self::sqlite()), Self::postgres().await]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+
+    /// Its address, as `database.url` takes it.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Whether it is on PostgreSQL.
+    #[must_use]
+    pub fn is_postgres(&self) -> bool {
+        matches!(self.place, Place::Server { .. })
+    }
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        let Place::Server { url, name } = &self.place else {
+            return;
+        };
+        let (url, statement) = (
+            url.clone(),
+            format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
+        );
+        // On a thread of its own, because a runtime cannot be blocked on from inside another.
+        let dropping = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?;
+            runtime
+                .block_on(execute(&url, statement))
+                .map_err(std::io::Error::other)
+        });
+        // At worst the database stays until its cluster, itself temporary, is removed.
+        let _ = dropping.join();
+    }
+}
+
+async fn execute(url: &str, statement: String) -> sqlx::Result<()> {
+    let mut connection = PgConnection::connect(url).await?;
+    // Safe: made of a constant and of `unique`, which is digits.
+    sqlx::raw_sql(AssertSqlSafe(statement))
+        .execute(&mut connection)
+        .await?;
+    connection.close().await
+}
+
+/// The same server, another database.
+fn named(url: &str, name: &str) -> String {
+    let (base, query) = url
+        .split_once('?')
+        .map_or((url, None), |(base, query)| (base, Some(query)));
+    let authority = base.find("://").map_or(0, |at| at + 3);
+    let end = base[authority..]
+        .find('/')
+        .map_or(base.len(), |at| authority + at);
+    let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+    format!("{}/{name}{query}", &base[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_database_name_is_replaced_and_nothing_else() {
+        for (url, expected) in [
+            ("postgres://u:p@h:1/postgres", "postgres://u:p@h:1/x"),
+            (
+                "postgres://u:p@h:1/postgres?sslmode=disable",
+                "postgres://u:p@h:1/x?sslmode=disable",
+            ),
+            ("postgres://h", "postgres://h/x"),
+            ("postgres://h?host=/run/pg", "postgres://h/x?host=/run/pg"),
+        ] {
+            assert_eq!(named(url, "x"), expected);
+        }
+    }
+
+    #[test]
+    fn a_sqlite_database_lives_in_its_own_directory() {
+        let (one, two) = (TestDatabase::sqlite(), TestDatabase::sqlite());
+        assert_ne!(one.url(), two.url());
+        assert!(one.url().starts_with("sqlite:/") && one.url().ends_with("/countersign.db"));
+    }
+
+    #[tokio::test]
+    async fn a_postgres_database_is_fresh_and_goes_even_while_connected() {
+        let Some(database) = TestDatabase::postgres().await else {
+            return;
+        };
+        let mut connection = PgConnection::connect(database.url()).await.unwrap();
+        let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'";
+        let count: i64 = sqlx::query_scalar(tables)
+            .fetch_one(&mut connection)
+            .await
+            .unwrap();
+        assert_eq!(count, 0);
+        let url = database.url().to_owned();
+        drop(database);
+        assert!(PgConnection::connect(&url).await.is_err());
+    }
+}

@@ -1,0 +1,47 @@
+# What the scripts beside it share. Sourced, never run.
+# shellcheck shell=bash
+
+set -euo pipefail
+# shellcheck disable=SC2034  # used by the scripts that source this
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+target=${CARGO_TARGET_DIR:-$root/target}
+tools=$target/tools
+
+say() { printf '%s\n' "$@" >&2; }
+
+die() {
+    printf '%s: %s\n' "${0##*/}" "$*" >&2
+    exit 1
+}
+
+# apt_install PACKAGE…: through apt-get, with sudo where not root; where neither is possible, the
+# packages are named, because then only the reader can install them.
+apt_install() {
+    local apt=(env DEBIAN_FRONTEND=noninteractive apt-get)
+    if ((EUID != 0)); then
+        sudo -n true 2>/dev/null || die "please install: $*  (neither root nor sudo without a password)"
+        apt=(sudo -n "${apt[@]}")
+    fi
+    command -v apt-get >/dev/null || die "please install: $*  (there is no apt-get here)"
+    say "Installing $* through apt-get"
+    "${apt[@]}" install -y -qq --no-install-recommends "$@" >&2 && return
+    # The lists of packages may be missing or stale.
+    "${apt[@]}" update -qq >&2
+    "${apt[@]}" install -y -qq --no-install-recommends "$@" >&2 || die "please install: $*  (apt-get could not)"
+}
+
+# cargo_tool NAME VERSION: a cargo subcommand of exactly this version, in target/tools, so that
+# the machine's own tools are neither used nor changed.
+cargo_tool() {
+    if [[ $("$tools/bin/$1" --version 2>/dev/null) != "$1 $2" ]]; then
+        cargo install --quiet --locked --debug --force "$1" --version "$2" --root "$tools" 2>&1 |
+            { grep -v 'add .* to your PATH' || true; } >&2
+    fi
+    export PATH="$tools/bin:$PATH"
+}
+
+# What the dependencies in C (AWS-LC, SQLite) and libFuzzer are built with.
+need_compiler() {
+    command -v cargo >/dev/null || die "please install Rust: https://rustup.rs"
+    { command -v cc && command -v c++; } >/dev/null || apt_install build-essential
+}
