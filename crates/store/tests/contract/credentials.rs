@@ -1,13 +1,12 @@
-use countersign_core::{CredentialId, SessionId, UserId};
-use countersign_store::{StoreError, credentials, sessions};
+use countersign_core::{CredentialId, UserId};
+use countersign_store::{StoreError, credentials};
 use tokio::task::JoinSet;
 
-use crate::support::{Test, at, session, user};
+use crate::support::{Test, at, user};
 
 on_both! {
     a_password_is_replaced_by_who_verified_the_present_one,
     of_two_changes_at_once_one_wins,
-    a_session_that_has_ended_changes_no_password,
 }
 
 async fn with_password(t: &Test, n: u8) -> UserId {
@@ -75,31 +74,4 @@ async fn of_two_changes_at_once_one_wins(t: Test) {
     let won: Vec<_> = answers.into_iter().filter_map(Result::unwrap).collect();
     assert_eq!(won.len(), 1);
     assert_eq!(password(&t, id).await, Some(format!("hash {}", won[0])));
-}
-
-async fn a_session_that_has_ended_changes_no_password(t: Test) {
-    let (id, other) = (with_password(&t, 1).await, with_password(&t, 2).await);
-    let (own, ended) = (t.session(1, id).await, t.session(2, id).await);
-    let foreign = t.session(3, other).await;
-    unit!(t, |conn| sessions::revoke(conn, ended, at(200), "user")
-        .await)
-    .unwrap();
-    let change = async |verified: &'static str, by: SessionId| {
-        unit!(t, |conn| {
-            credentials::replace_password_in_session(conn, id, verified, "second", at(300), by)
-                .await
-        })
-        .unwrap()
-    };
-    for (verified, by) in [
-        ("first", ended),
-        ("first", foreign),
-        ("first", session(9)),
-        ("other", own),
-    ] {
-        assert!(!change(verified, by).await, "{verified} {by}");
-    }
-    assert_eq!(password(&t, id).await.as_deref(), Some("first"));
-    assert!(change("first", own).await);
-    assert_eq!(password(&t, id).await.as_deref(), Some("second"));
 }
