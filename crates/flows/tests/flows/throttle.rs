@@ -159,7 +159,10 @@ async fn guesses_that_wait_for_a_thread_are_counted_already() {
         .collect();
     let mut heard = 0;
     for guess in guesses {
-        heard += usize::from(matches!(guess.await.unwrap(), Err(FlowError::InvalidCredentials)));
+        heard += usize::from(matches!(
+            guess.await.unwrap(),
+            Err(FlowError::InvalidCredentials)
+        ));
     }
     assert_eq!((heard, site.hasher.started() - before), (10, 10));
 }
