@@ -63,14 +63,19 @@ pub struct Opened {
     pub new_data: bool,
 }
 
-/// Makes the data directory where there is none, finds the secret, and opens the database.
-pub async fn open(config: &Config) -> Result<Opened, BootError> {
-    let data = config.server.data.as_path();
-    let file = database_file(config);
-    let new_data = file.as_ref().is_some_and(|file| !file.exists());
-    if file.is_some() {
-        make_directory(data)?;
+/// The database file that does not exist yet, if it is one that we would make.
+pub fn missing_database(config: &Config) -> Option<PathBuf> {
+    config.database.url.file().filter(|file| !file.exists())
+}
+
+/// Makes the data directory where there is none, finds the secret, and opens the database, with
+/// `hashing_threads` to check passwords on.
+pub async fn open(config: &Config, hashing_threads: usize) -> Result<Opened, BootError> {
+    if config.database.url.engine() == Engine::Sqlite {
+        make_directory(&config.server.data)?;
     }
+    let missing = missing_database(config);
+    // Before the database: a database without its key is refused from then on.
     let secret = secret_key(config)?;
     let previous = config
         .secret
@@ -79,7 +84,7 @@ pub async fn open(config: &Config) -> Result<Opened, BootError> {
         .map(|key| key.expose_secret().as_bytes());
     let keyring = Keyring::new(secret.expose_secret().as_bytes(), previous);
     let settings = settings(config)?;
-    let hasher = hasher(config)?;
+    let hasher = hasher(config, hashing_threads)?;
     let shared_key = match &config.secret.jwt_key {
         None => None,
         Some(secret) => Some(Arc::new(
@@ -87,6 +92,9 @@ pub async fn open(config: &Config) -> Result<Opened, BootError> {
                 .map_err(|error| BootError::Setting(format!("JWT_SECRET_KEY: {error}")))?,
         )),
     };
+    if let Some(file) = &missing {
+        make_private(file)?;
+    }
     let db = Db::open(&Options::new(config.database.url.expose())).await?;
     let parts = Parts {
         db,
@@ -97,7 +105,10 @@ pub async fn open(config: &Config) -> Result<Opened, BootError> {
         shared_key,
         settings,
     };
-    Ok(Opened { parts, new_data })
+    Ok(Opened {
+        parts,
+        new_data: missing.is_some(),
+    })
 }
 
 fn file_error(path: &Path) -> impl FnOnce(io::Error) -> BootError {
@@ -111,50 +122,58 @@ fn make_directory(data: &Path) -> Result<(), BootError> {
     made.map_err(file_error(data))
 }
 
+/// Makes the database file, empty and for its owner alone; SQLite gives what it puts beside it the
+/// same mode. An existing one keeps the mode that its owner gave it.
+fn make_private(file: &Path) -> Result<(), BootError> {
+    let mut options = OpenOptions::new();
+    match options.write(true).create_new(true).mode(0o600).open(file) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(file_error(file)(error)),
+        _ => Ok(()),
+    }
+}
+
 /// `SECRET_KEY`, or the one that is kept in the data directory, made where there is none yet.
 fn secret_key(config: &Config) -> Result<SecretString, BootError> {
     if let Some(secret) = &config.secret.key {
         return Ok(secret.clone());
     }
     let path = config.server.data.join("secret.key");
-    let mut text = String::new();
-    match File::open(&path) {
-        Ok(mut file) => {
-            file.read_to_string(&mut text).map_err(file_error(&path))?;
-            let secret = text.trim();
-            match config::weakness(secret) {
-                None => Ok(SecretString::from(secret)),
-                Some(weakness) => Err(BootError::Setting(format!(
-                    "{}: {weakness}",
-                    path.display()
-                ))),
-            }
+    // Looked for first: whoever makes both at this moment makes the key before the database.
+    let new = missing_database(config).is_some();
+    match read_secret(&path)? {
+        Some(secret) => Ok(secret),
+        None if new => {
+            make_secret(&path)?;
+            read_secret(&path)?.ok_or(BootError::SecretMissing(path))
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            if database_file(config).is_some_and(|file| file.exists()) {
-                return Err(BootError::SecretMissing(path));
-            }
-            make_secret(&path)
-        }
-        Err(error) => Err(file_error(&path)(error)),
+        None => Err(BootError::SecretMissing(path)),
     }
 }
 
-fn database_file(config: &Config) -> Option<PathBuf> {
-    config
-        .database
-        .url
-        .expose()
-        .strip_prefix("sqlite:")
-        .map(PathBuf::from)
+fn read_secret(path: &Path) -> Result<Option<SecretString>, BootError> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(file_error(path)(error)),
+    };
+    let secret = text.trim();
+    match config::weakness(secret) {
+        None => Ok(Some(SecretString::from(secret))),
+        Some(weakness) => {
+            let path = path.display();
+            Err(BootError::Setting(format!("{path}: {weakness}")))
+        }
+    }
 }
 
-fn make_secret(path: &Path) -> Result<SecretString, BootError> {
+/// Makes the key file, unless a command or a server that started at the same time just did.
+fn make_secret(path: &Path) -> Result<(), BootError> {
     let mut random = [0; 48];
     crypto::fill_random(&mut random);
     let secret = crypto::b64(&random);
     let write = || {
-        let mut file = OpenOptions::new()
+        let mut options = OpenOptions::new();
+        let mut file = options
             .write(true)
             .create_new(true)
             .mode(0o600)
@@ -166,12 +185,8 @@ fn make_secret(path: &Path) -> Result<SecretString, BootError> {
             .map_or(Ok(()), |directory| File::open(directory)?.sync_all())
     };
     match write() {
-        Ok(()) => Ok(SecretString::from(secret)),
-        // A command and a server started at once: the other one made it.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => std::fs::read_to_string(path)
-            .map(|text| SecretString::from(text.trim()))
-            .map_err(file_error(path)),
-        Err(error) => Err(file_error(path)(error)),
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(file_error(path)(error)),
+        _ => Ok(()),
     }
 }
 
@@ -202,12 +217,7 @@ impl DataLock {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let mut pid = String::new();
-                file.read_to_string(&mut pid).map_err(file_error(&path))?;
-                return Err(BootError::InUse {
-                    pid: pid.trim().to_owned(),
-                    data,
-                });
+                return Err(in_use(&mut file, data));
             }
             Err(TryLockError::Error(error)) => return Err(file_error(&path)(error)),
         }
@@ -219,6 +229,29 @@ impl DataLock {
         write().map_err(file_error(&path))?;
         Ok(Self { _file: Some(file) })
     }
+
+    /// Whether another server has the lock. Makes nothing.
+    pub fn taken(config: &Config) -> Option<BootError> {
+        if config.database.url.engine() != Engine::Sqlite {
+            return None;
+        }
+        let data = config.server.data.clone();
+        let mut file = File::open(data.join("serve.lock")).ok()?;
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => Some(in_use(&mut file, data)),
+            _ => None,
+        }
+    }
+}
+
+fn in_use(lock: &mut File, data: PathBuf) -> BootError {
+    let mut pid = String::new();
+    let pid = match lock.read_to_string(&mut pid) {
+        Ok(1..) => pid.trim().to_owned(),
+        // It has the lock and has not written yet.
+        _ => "unknown".to_owned(),
+    };
+    BootError::InUse { pid, data }
 }
 
 fn settings(config: &Config) -> Result<Settings, BootError> {
@@ -256,13 +289,12 @@ fn settings(config: &Config) -> Result<Settings, BootError> {
     })
 }
 
-fn hasher(config: &Config) -> Result<Hasher, BootError> {
+fn hasher(config: &Config, threads: usize) -> Result<Hasher, BootError> {
     let cost = Cost {
         memory_kib: config.argon2.memory_kib,
         iterations: config.argon2.iterations,
         lanes: config.argon2.lanes,
     };
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
     Hasher::new(cost, threads, config.limits.hashing_queue)
         .map_err(|error| BootError::Setting(format!("password.argon2: {error}")))
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Connection, PgPool, SqlitePool};
+use sqlx::{Connection, PgPool, SqliteConnection, SqlitePool};
 
 use crate::conn::{Conn, Pooled, Reader};
 use crate::writer::Writer;
@@ -87,8 +87,15 @@ impl Db {
             .busy_timeout(PATIENCE)
             .pragma("trusted_schema", "OFF")
             .pragma("secure_delete", "FAST");
-        let mut first = sqlx::SqliteConnection::connect_with(&connect).await?;
-        migrate::sqlite(&mut first).await?;
+        let mut pauses = (1..=10).map(|n| Duration::from_millis(10 * n));
+        let first = loop {
+            match first_sqlite(&connect).await {
+                Err(StoreError::Unavailable(_)) if let Some(pause) = pauses.next() => {
+                    tokio::time::sleep(pause).await;
+                }
+                first => break first?,
+            }
+        };
         let readers = SqlitePoolOptions::new()
             .max_connections(options.connections)
             .acquire_timeout(PATIENCE)
@@ -221,6 +228,16 @@ const SESSION_SETTINGS: [&str; 4] = [
 ];
 
 const DATABASE_CLOCK: &str = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
+
+/// A connection to a database whose schema is up to date.
+///
+/// Turning a new file to WAL takes a lock that SQLite refuses at once instead of waiting for it:
+/// where another process does the same, this is unavailable for a moment.
+async fn first_sqlite(connect: &SqliteConnectOptions) -> Result<SqliteConnection, StoreError> {
+    let mut conn = SqliteConnection::connect_with(connect).await?;
+    migrate::sqlite(&mut conn).await?;
+    Ok(conn)
+}
 
 /// One unit on PostgreSQL, again where the engine gave it up for another.
 async fn attempts<T, E, U>(pool: PgPool, unit: U) -> Result<T, E>

@@ -158,7 +158,7 @@ async fn floors_come_in_order_and_in_pages(t: Test) {
                 subject: Subject::of(scope, "x"),
                 ..floor(seq, 9)
             };
-            let copy = floor.clone();
+            let copy = floor;
             unit!(t, |conn| log::insert(conn, &copy).await).unwrap();
             written.push(floor);
         }

@@ -197,15 +197,17 @@ async fn a_unit_dropped_at_any_moment_leaves_its_connection_clean(t: Test) {
             })
         });
         abandon(unit, n).await;
-        // A write on the same connection: fails where a transaction was left open or aborted.
-        unit!(narrow, |conn| users::insert(conn, user(100 + n), at(0))
-            .await)
-        .unwrap();
+        // On the same connection, which must not be inside a transaction that somebody left.
+        read!(narrow, |conn| users::count(conn)).unwrap();
         let open = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'countersign'
             AND datname = current_database() AND state LIKE 'idle in transaction%'";
         if narrow.database.is_postgres() {
             assert_eq!(narrow.raw(open).await, 0, "after {n} polls");
         }
+        unit!(narrow, |conn| {
+            users::insert(conn, user(100 + n), at(0)).await
+        })
+        .unwrap();
         let done = read!(narrow, |conn| users::by_id(conn, user(n))).unwrap();
         assert!(
             done.is_none_or(|user| user.username.is_some()),
