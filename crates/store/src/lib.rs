@@ -12,6 +12,9 @@ mod error;
 mod migrate;
 mod schema;
 mod statement;
+#[cfg(test)]
+mod tests;
+mod unit;
 mod writer;
 
 pub use conn::{Conn, Reader};

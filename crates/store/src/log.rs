@@ -11,6 +11,9 @@ use crate::statement::statements;
 
 statements! {
     READ = "SELECT seq FROM log_clock WHERE id = 1";
+    // A life that is to be lowered counts for new tokens at once, so that the old ones can run out.
+    MARK = "SELECT seq, CASE WHEN next_life < life THEN next_life ELSE life END AS life
+        FROM log_clock WHERE id = 1";
     // Its row lock makes the order of `seq` the order of commits; a sequence would not.
     ADVANCE = "UPDATE log_clock SET seq = CASE WHEN seq + 1 > $1 THEN seq + 1 ELSE $1 END
         WHERE id = 1 RETURNING seq, life";
@@ -38,6 +41,12 @@ statements! {
 /// The log's position now. What a token rests on is read after this, never before.
 pub async fn seq(conn: &mut Conn<'_>) -> Result<Seq, StoreError> {
     conn.one(READ, args![]).await?.seq("seq")
+}
+
+/// As [`seq`], with the longest that a token made here may live.
+pub async fn mark(conn: &mut Conn<'_>) -> Result<(Seq, Duration), StoreError> {
+    let row = conn.one(MARK, args![]).await?;
+    Ok((row.seq("seq")?, millis(row.get("life")?)))
 }
 
 /// A place in the log that was just taken, and how long floors written there are kept.

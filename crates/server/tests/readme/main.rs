@@ -1,0 +1,10 @@
+//! What README.md shows is run as it stands there.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "tests: a panic says what went wrong"
+)]
+
+mod tour;
