@@ -38,8 +38,15 @@ pub async fn login(cx: &Cx, origin: &Origin, login: Login) -> Result<SignedIn, F
     // A revocation that commits while the password is hashed makes the insert of the session fail,
     // and the second attempt decides on what is true after it.
     for _ in 0..2 {
-        if let Some(signed_in) = attempt(cx, origin, &login, &name, &throttle).await? {
-            return Ok(signed_in);
+        match attempt(cx, origin, &login, &name, &throttle).await {
+            Ok(Some(signed_in)) => return Ok(signed_in),
+            Ok(None) => {}
+            // Whoever was turned away by a full queue has not guessed wrong.
+            Err(error @ FlowError::Busy { .. }) => {
+                throttle.uncount(cx).await?;
+                return Err(error);
+            }
+            Err(error) => return Err(error),
         }
     }
     Err(FlowError::InvalidCredentials)

@@ -1,13 +1,13 @@
 //! Signing out: of this login, or everywhere.
 
-use countersign_core::{Dead, RefreshToken, Session};
-use countersign_store::{grants, sessions as stored};
+use countersign_core::{Actor, Dead, Presented, RefreshToken, Session, UserId};
+use countersign_store::grants::{self, Held};
+use countersign_store::sessions as stored;
 use countersign_token::Refusal;
 
 use crate::authenticate::{find_by_cookie, ids, require_live};
 use crate::sessions::{end_all_of_user, end_session};
 use crate::{Credential, Cx, FlowError, Origin};
-use countersign_core::Actor;
 
 /// What proves the right to end a login: anything that was ever part of it.
 #[derive(Clone)]
@@ -26,7 +26,7 @@ pub async fn logout(cx: &Cx, origin: &Origin, proof: Proof, all: bool) -> Result
     if all {
         let user_id = match &proof {
             Proof::Credential(credential) => require_live(cx, credential).await?.user.id,
-            Proof::Refresh(token) => by_refresh_token(cx, token).await?.user_id,
+            Proof::Refresh(token) => by_current_refresh_token(cx, token).await?,
         };
         return end_all_of_user(cx, origin, user_id, Actor::User(user_id)).await;
     }
@@ -70,14 +70,36 @@ async fn by_access_token(cx: &Cx, token: &str) -> Result<Session, FlowError> {
 }
 
 async fn by_refresh_token(cx: &Cx, token: &str) -> Result<Session, FlowError> {
+    let (_, held) = genuine(cx, token).await?;
+    living(cx, held.session).ok_or(FlowError::RefreshInvalid)
+}
+
+/// The user of a refresh token that could still be traded in. One that was replaced long ago proves
+/// too little to end the other logins: whoever finds it in an old backup could.
+async fn by_current_refresh_token(cx: &Cx, token: &str) -> Result<UserId, FlowError> {
+    let (token, Held { grant, session, .. }) = genuine(cx, token).await?;
+    let now = cx.clock.now();
+    match session.alive(now, cx.settings.session_idle) {
+        Err(Dead::Expired) => return Err(FlowError::RefreshExpired),
+        Err(Dead::Revoked | Dead::Disabled) => return Err(FlowError::RefreshInvalid),
+        Ok(()) => {}
+    }
+    match grant.present(token.counter(), now, cx.settings.refresh_grace) {
+        Presented::Reused => Err(FlowError::RefreshInvalid),
+        Presented::Current | Presented::Replaced => Ok(session.user_id),
+    }
+}
+
+/// The grant of a refresh token that we made, whatever its counter.
+async fn genuine(cx: &Cx, token: &str) -> Result<(RefreshToken, Held), FlowError> {
     cx.log.require_current(&cx.clock)?;
     let token = RefreshToken::parse(token).ok_or(FlowError::RefreshInvalid)?;
     let mut reader = cx.db.read().await?;
-    grants::by_id(&mut reader.conn(), token.grant_id())
+    let held = grants::by_id(&mut reader.conn(), token.grant_id())
         .await?
         .filter(|held| token.is_genuine(&held.grant, &cx.keyring))
-        .and_then(|held| living(cx, held.session))
-        .ok_or(FlowError::RefreshInvalid)
+        .ok_or(FlowError::RefreshInvalid)?;
+    Ok((token, held))
 }
 
 /// A session that nobody has ended, though it may have expired.

@@ -68,6 +68,21 @@ impl SignInKeys {
         Err(throttled(until.unwrap_or(now), now))
     }
 
+    /// The attempt was neither right nor wrong: nobody looked at the password.
+    pub(crate) async fn uncount(&self, cx: &Cx) -> Result<(), FlowError> {
+        let keys = self.clone();
+        let give_back = cx.db.write(move |conn| {
+            Box::pin(async move {
+                throttle::give_back(conn, &keys.name).await?;
+                if let Some(key) = &keys.address {
+                    throttle::give_back(conn, key).await?;
+                }
+                throttle::give_back(conn, &keys.pair).await
+            })
+        });
+        Ok(give_back.await?)
+    }
+
     /// The attempt was right: its own pair starts anew, and the wider counters get it back.
     pub(crate) async fn give_back(&self, conn: &mut Conn<'_>) -> Result<(), StoreError> {
         throttle::give_back(conn, &self.name).await?;

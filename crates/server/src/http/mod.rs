@@ -5,6 +5,7 @@
 pub mod account;
 pub mod admin;
 pub mod body;
+pub mod codes;
 pub mod cookies;
 pub mod credential;
 pub mod cross_site;
