@@ -23,6 +23,16 @@ async fn refused_everywhere(client: &Client, cases: &[(&str, String, &str)]) {
     );
     for route in &routes {
         for (what, token, code) in cases {
+            // Like `/logout` it takes whatever we signed for us, whatever has become of it since.
+            let of_its_time = [
+                "token_expired",
+                "token_not_yet_valid",
+                "token_revoked",
+                "token_superseded",
+            ];
+            if route.id == "usersLogout" && of_its_time.contains(code) {
+                continue;
+            }
             let answer = route.request(client).bearer(token).send().await;
             same_refusal(
                 &answer,

@@ -90,11 +90,15 @@ async fn the_size_of_bodies_and_heads_is_configured() {
             "a".repeat(n)
         )
     };
-    assert!(
-        raw(server.addr(), head(40_000))
-            .await
-            .starts_with(b"HTTP/1.1 431")
-    );
+    for size in [33_000, 40_000, 60_000, 200_000] {
+        // The rest of the head may still be on its way when the server hangs up, and takes the
+        // answer with it.
+        let answer = raw(server.addr(), head(size)).await;
+        assert!(
+            answer.is_empty() || answer.starts_with(b"HTTP/1.1 431"),
+            "{size}"
+        );
+    }
     assert!(
         raw(server.addr(), head(25_000))
             .await

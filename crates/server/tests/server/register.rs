@@ -167,8 +167,9 @@ async fn failing_registrations_leave_no_file_open() {
     fail(20).await;
     let before = open();
     fail(300).await;
-    soon("as many files open as before", || async {
-        open() <= before + 2
+    // The pool may still open a connection or two, of a few files each.
+    soon("about as many files open as before", || async {
+        open() <= before + 20
     })
     .await;
 }
