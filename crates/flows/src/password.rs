@@ -25,8 +25,16 @@ pub(crate) async fn confirm(
         let mut reader = cx.db.read().await?;
         credentials::password(&mut reader.conn(), user).await?
     };
-    if !cx.hasher.verify(password, stored.as_deref()).await? {
-        return Err(FlowError::InvalidCredentials);
+    match cx.hasher.verify(password, stored.as_deref()).await {
+        Ok(true) => {}
+        Ok(false) => return Err(FlowError::InvalidCredentials),
+        // Nobody looked at the password, so it was not a wrong one.
+        Err(error) => {
+            cx.db
+                .write(move |conn| Box::pin(async move { throttle::give_back(conn, &key).await }))
+                .await?;
+            return Err(error);
+        }
     }
     cx.db
         .write(move |conn| Box::pin(async move { throttle::clear(conn, &key).await }))

@@ -106,7 +106,7 @@ async fn write(client: Client, seen: Arc<Mutex<Acknowledged>>, count: Arc<Atomic
                 Err(_) => lost = true,
             }
         }
-        if lost || count.load(Ordering::SeqCst) % 2 == 0 {
+        if lost || count.load(Ordering::SeqCst).is_multiple_of(2) {
             seen.lock().unwrap().alive.push(login);
             if lost {
                 return;

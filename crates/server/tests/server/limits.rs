@@ -184,8 +184,49 @@ async fn a_full_hashing_queue_answers_busy_and_registration_cannot_fill_it() {
         statuses.contains(&200) && statuses.contains(&503),
         "{statuses:?}"
     );
-    // Being busy is nobody's failure: it is not counted against the name.
-    for _ in 0..3 {
-        login(&client, "ada").await;
+}
+
+/// Nobody looked at the password, so it was not a wrong one.
+#[tokio::test]
+async fn being_turned_away_busy_counts_against_nobody() {
+    let server = set(slow_hashing(), &[("limits.login_failures", "3")]).start();
+    let client = server.client();
+    let ada = newcomer(&client, "ada").await;
+    let crowd: Vec<_> = (0..24)
+        .map(|n| {
+            let body = json!({"username": format!("nobody{n}"), "password": PASSWORD});
+            tokio::spawn(client.post("/login").json(&body).send())
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let login = json!({"username": "ada", "password": PASSWORD});
+    let change = json!({"username": "ada", "current_password": PASSWORD});
+    let mut busy = 0;
+    for _ in 0..8 {
+        for answer in [
+            client.post("/login").json(&login).send().await,
+            client
+                .patch("/profile")
+                .bearer(&ada.access)
+                .json(&change)
+                .send()
+                .await,
+        ] {
+            match answer.status {
+                200 => {}
+                // The name was set, if to the same: the token is older than that.
+                401 => answer.refused(401, "token_superseded"),
+                _ => {
+                    answer.refused(503, "busy");
+                    busy += 1;
+                }
+            }
+        }
     }
+    assert!(busy >= 4, "the queue was never full");
+    for answer in crowd {
+        let answer = answer.await.unwrap();
+        assert!([401, 503].contains(&answer.status), "{answer:?}");
+    }
+    client.post("/login").json(&login).send().await.expect(200);
 }

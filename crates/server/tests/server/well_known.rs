@@ -25,9 +25,7 @@ async fn verify(
         .expect(200);
     let jwks: JwkSet = serde_json::from_slice(&jwks.body).unwrap();
     let header = jsonwebtoken::decode_header(token)?;
-    let jwk = jwks
-        .find(&header.kid.unwrap())
-        .expect("the key is published");
+    let jwk = jwks.find(&header.kid.unwrap()).unwrap();
     let mut validation = Validation::new(header.alg);
     validation.set_audience(&[audience]);
     validation.set_issuer(&[discovery["issuer"].as_str().unwrap()]);
