@@ -1,13 +1,13 @@
 use countersign_core::key::Phase;
 use countersign_core::{Actor, Seq};
 use countersign_flows::keys::{list, rotate};
+use countersign_flows::logout::Proof;
 use countersign_flows::maintenance::tidy;
 use countersign_flows::start::StartError;
 use countersign_flows::{FlowError, Mode, Origin, password, sessions};
 use countersign_token::{Algorithm, Refusal};
 
 use crate::site::{LIFE, MINUTE, PASSWORD, Site, credential, from, refresh_token};
-use countersign_flows::logout::Proof;
 
 const OLD: &str = "the first secret of this installation";
 const NEW: &str = "the second secret of this installation";
