@@ -129,6 +129,34 @@ async fn connections_past_the_limit_wait_and_are_served_when_one_goes() {
     waiting.await.unwrap().expect(200);
 }
 
+#[tokio::test]
+async fn clients_that_hang_up_in_the_middle_leave_nothing_behind() {
+    let (server, client) = start(&[]);
+    register(&client, "ada").await;
+    let open = || {
+        let files = std::fs::read_dir(format!("/proc/{}/fd", server.pid()));
+        files.unwrap().count()
+    };
+    let before = open();
+    let body = json!({"username": "bob", "password": PASSWORD}).to_string();
+    let length = body.len();
+    let head = format!(
+        "POST /register HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+    );
+    let whole = head + &body;
+    for cut in (1..=whole.len()).step_by(3).chain([whole.len()]) {
+        connect(&server)
+            .write_all(&whole.as_bytes()[..cut])
+            .unwrap();
+    }
+    soon("as many files open as before", || async {
+        open() <= before + 20
+    })
+    .await;
+    login(&client, "ada").await;
+    client.get("/readyz").send().await.expect(200);
+}
+
 /// With hashing that takes its time, and a queue of four, of which registration may use one.
 fn slow_hashing() -> Home {
     let slow = [
