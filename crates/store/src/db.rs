@@ -1,5 +1,7 @@
 //! The database: opening it, reading from it, and units of work.
 
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -52,7 +54,11 @@ pub struct Db {
 
 #[derive(Debug)]
 enum Engine {
-    Sqlite { readers: SqlitePool, writer: Writer },
+    Sqlite {
+        readers: SqlitePool,
+        writer: Writer,
+        file: OpenFile,
+    },
     Postgres(PgPool),
 }
 
@@ -100,8 +106,10 @@ impl Db {
             .max_connections(options.connections)
             .acquire_timeout(PATIENCE)
             .connect_lazy_with(connect.clone().pragma("query_only", "ON"));
+        let file = OpenFile::note(connect.get_filename().to_owned())?;
         Ok(Engine::Sqlite {
             readers,
+            file,
             writer: Writer::start(first, connect),
         })
     }
@@ -125,6 +133,19 @@ impl Db {
         migrate::postgres(&mut conn).await?;
         drop(conn);
         Ok(Engine::Postgres(pool))
+    }
+
+    /// Whether what is open is still what stands at the database's path. A SQLite file that was moved
+    /// away or replaced goes on working for whoever has it open, and everything acknowledged since
+    /// would be gone at the next start.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] where it is not.
+    pub fn is_in_place(&self) -> Result<(), StoreError> {
+        match &*self.engine {
+            Engine::Sqlite { file, .. } => file.is_in_place(),
+            Engine::Postgres(_) => Ok(()),
+        }
     }
 
     /// What the start line calls the engine.
@@ -185,7 +206,9 @@ impl Db {
     /// Waits for units under way and closes every connection.
     pub async fn close(&self) {
         match &*self.engine {
-            Engine::Sqlite { readers, writer } => {
+            Engine::Sqlite {
+                readers, writer, ..
+            } => {
                 writer.stop().await;
                 readers.close().await;
             }
@@ -215,6 +238,41 @@ impl Db {
             }
         }
         Ok(())
+    }
+}
+
+/// The file that SQLite has open, as the file system knows it.
+#[derive(Debug)]
+struct OpenFile {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+}
+
+impl OpenFile {
+    fn note(path: PathBuf) -> Result<Self, StoreError> {
+        let (device, inode) = Self::look(&path)?;
+        Ok(Self {
+            path,
+            device,
+            inode,
+        })
+    }
+
+    fn look(path: &std::path::Path) -> Result<(u64, u64), StoreError> {
+        let found = std::fs::metadata(path)
+            .map_err(|error| StoreError::Unavailable(format!("{}: {error}", path.display())))?;
+        Ok((found.dev(), found.ino()))
+    }
+
+    fn is_in_place(&self) -> Result<(), StoreError> {
+        if Self::look(&self.path)? == (self.device, self.inode) {
+            return Ok(());
+        }
+        let path = self.path.display();
+        Err(StoreError::Unavailable(format!(
+            "{path} is another file than the one that is open"
+        )))
     }
 }
 

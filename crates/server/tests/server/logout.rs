@@ -276,3 +276,33 @@ async fn a_logout_outlives_a_restart() {
     // Seed row 59: the key is the same, so what was good still is.
     protected(&client, &other.access).await.expect(200);
 }
+
+/// Whatever the order in which they meet: what a refresh brought dies with the session.
+#[tokio::test]
+async fn a_logout_among_refreshes_leaves_nothing_alive() {
+    let (_server, client) = start(&[]);
+    register(&client, "ada").await;
+    for round in 0..10 {
+        let ada = login(&client, "ada").await;
+        let body = json!({"refresh_token": ada.refresh});
+        let refreshing: Vec<_> = (0..8)
+            .map(|_| tokio::spawn(client.post("/refresh").json(&body).send()))
+            .collect();
+        tokio::time::sleep(Duration::from_millis(round)).await;
+        logout(&client, &ada.access).await.expect(200);
+        for answer in refreshing {
+            let answer = answer.await.unwrap();
+            if answer.status == 200 {
+                let renewed = Login::from(&answer);
+                protected(&client, &renewed.access)
+                    .await
+                    .refused(401, "token_revoked");
+                refresh(&client, &renewed.refresh)
+                    .await
+                    .refused(401, "refresh_invalid");
+            } else {
+                answer.refused(401, "refresh_invalid");
+            }
+        }
+    }
+}

@@ -28,6 +28,7 @@ mod proxies;
 mod refresh;
 mod register;
 mod secrets_in_logs;
+mod seeds;
 mod sessions;
 mod shared_secret;
 mod shutdown;

@@ -259,3 +259,33 @@ async fn without_its_database_a_node_says_503_and_keeps_everybodys_credentials()
     let page = client.get("/").send().await.expect(200);
     assert!(page.text().contains("Not ready"));
 }
+
+// Seed row 2, through two nodes.
+#[tokio::test]
+async fn of_many_who_want_one_name_at_two_nodes_one_gets_it() {
+    let Some(database) = TestDatabase::postgres().await else {
+        return;
+    };
+    let [one, two] = nodes(&database);
+    let body = json!({"username": "ada", "password": PASSWORD});
+    let tries: Vec<_> = (0..24)
+        .map(|n| {
+            let client = if n % 2 == 0 {
+                one.client()
+            } else {
+                two.client()
+            };
+            tokio::spawn(client.post("/register").json(&body).send())
+        })
+        .collect();
+    let mut made = 0;
+    for answer in tries {
+        let answer = answer.await.unwrap();
+        match answer.status {
+            201 => made += 1,
+            _ => answer.refused(400, "username_taken"),
+        }
+    }
+    assert_eq!(made, 1);
+    login(&two.client(), "ada").await;
+}

@@ -247,6 +247,47 @@ async fn a_registration_answers_the_user_and_never_a_hash() {
     }
 }
 
+// What just keeps the rules is taken, and a password is taken as it is typed.
+#[tokio::test]
+async fn names_and_passwords_at_the_limits_are_taken() {
+    let (_server, client) = start(&[]);
+    let long = "a".repeat(64);
+    for (name, password) in [
+        (long.as_str(), "eight-ch"),
+        ("a", &"x7".repeat(512)),
+        (
+            "\u{e4}\u{f6}\u{fc}.\u{4e2d}_1-",
+            "\u{1f511}\u{1f511}\u{1f511}\u{1f511}abcd",
+        ),
+        ("spaces", "  eight  "),
+        ("control", "a\u{0}b\nc\td-e"),
+        ("composed", "p\u{e4}ssage-7"),
+    ] {
+        let body = json!({"username": name, "password": password});
+        client
+            .post("/register")
+            .json(&body)
+            .send()
+            .await
+            .expect(201);
+        client.post("/login").json(&body).send().await.expect(200);
+        let trimmed = json!({"username": name, "password": password.trim_end_matches([' ', 'h', 'x', '7', 'd', 'e'])});
+        client
+            .post("/login")
+            .json(&trimmed)
+            .send()
+            .await
+            .refused(401, "invalid_credentials");
+    }
+    let decomposed = json!({"username": "composed", "password": "pa\u{308}ssage-7"});
+    client
+        .post("/login")
+        .json(&decomposed)
+        .send()
+        .await
+        .refused(401, "invalid_credentials");
+}
+
 // Seed rows 6, 9: what was made is there after a restart, and the password is nowhere.
 #[tokio::test]
 async fn accounts_survive_a_restart_and_passwords_are_stored_nowhere() {

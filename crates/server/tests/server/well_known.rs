@@ -116,6 +116,38 @@ async fn the_metadata_names_the_issuer_of_tokens_below_any_path() {
     );
 }
 
+/// What is acknowledged into a file that was moved away is gone at the next start.
+#[tokio::test]
+async fn a_database_file_that_was_taken_away_is_noticed_and_nobody_is_let_in() {
+    let (server, client) = start(&[]);
+    let ada = newcomer(&client, "ada").await;
+    let files = |from: &str, to: &str| {
+        for ending in ["", "-wal", "-shm"] {
+            let name = |stem: &str| server.home().data().join(format!("{stem}{ending}"));
+            std::fs::rename(name(from), name(to)).unwrap();
+        }
+    };
+    files("countersign.db", "elsewhere.db");
+    soon("a node that is not ready", || async {
+        client.get("/readyz").send().await.status == 503
+    })
+    .await;
+    client.get("/readyz").send().await.refused(503, "not_ready");
+    protected(&client, &ada.access)
+        .await
+        .refused(503, "unavailable");
+    logout(&client, &ada.access)
+        .await
+        .refused(503, "unavailable");
+    files("elsewhere.db", "countersign.db");
+    soon("a node that is ready again", || async {
+        client.get("/readyz").send().await.status == 200
+    })
+    .await;
+    protected(&client, &ada.access).await.expect(200);
+    logout(&client, &ada.access).await.expect(200);
+}
+
 #[tokio::test]
 async fn the_process_and_its_parts_are_well() {
     let (_server, client) = start(&[]);
