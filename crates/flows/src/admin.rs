@@ -17,6 +17,10 @@ pub async fn list(
     after: Option<UserId>,
     limit: i64,
 ) -> Result<(Vec<User>, Option<UserId>), FlowError> {
+    // No name has one, and PostgreSQL fails on it.
+    if query.is_some_and(|query| query.contains('\0')) {
+        return Ok((Vec::new(), None));
+    }
     // Names are compared as they are kept: a query is folded like a name.
     let prefix = query.filter(|query| !query.is_empty()).map(|query| {
         let name = if query.contains('@') {

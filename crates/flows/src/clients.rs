@@ -57,6 +57,7 @@ pub async fn rotate(
     id: &str,
     actor: Actor,
 ) -> Result<ClientSecret, FlowError> {
+    require_possible(id)?;
     let secret = ClientSecret::new(cx.random.bytes());
     let event = Event::new(cx.clock.now(), EventKind::ClientRotated, actor).client(id);
     let event = origin.mark(event);
@@ -79,6 +80,7 @@ pub async fn remove(cx: &Cx, origin: &Origin, id: &str, actor: Actor) -> Result<
     if id == FIRST_PARTY {
         return Err(Invalid::new("name", "is the built-in client, which stays").into());
     }
+    require_possible(id)?;
     let now = cx.clock.now();
     let event = origin.mark(Event::new(now, EventKind::ClientRemoved, actor).client(id));
     let id = id.to_owned();
@@ -95,4 +97,9 @@ pub async fn remove(cx: &Cx, origin: &Origin, id: &str, actor: Actor) -> Result<
         })
     })
     .await
+}
+
+/// What could not be a client's name is none: PostgreSQL fails on a text with a NUL in it.
+fn require_possible(id: &str) -> Result<(), FlowError> {
+    check_name(id).map_err(|_| FlowError::NotFound("client"))
 }

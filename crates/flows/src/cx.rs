@@ -136,9 +136,10 @@ impl Origin {
             .unwrap_or_default()
     }
 
-    /// The user agent, cut to what a list of devices can show.
+    /// The user agent, cut to what a list of devices can show, on a terminal too.
     pub(crate) fn user_agent_text(&self) -> String {
-        self.user_agent.chars().take(256).collect()
+        let shown = self.user_agent.chars().filter(|c| !c.is_control());
+        shown.take(256).collect()
     }
 
     /// Notes on an event where it came from.

@@ -33,6 +33,10 @@ pub async fn delete(
     let event = origin.mark(Event::new(now, EventKind::UserDeleted, actor).subject(user_id));
     cx.write_floors(move |conn| {
         Box::pin(async move {
+            // Locked before it is read: a user who is made administrator meanwhile may be the last.
+            if !users::lock(conn, user_id).await? {
+                return Err(FlowError::NotFound("user"));
+            }
             let user = users::by_id(conn, user_id)
                 .await?
                 .ok_or(FlowError::NotFound("user"))?;

@@ -14,10 +14,10 @@ use crate::FlowError;
 /// Makes and checks password hashes. Memory is bounded by threads times cost, waiting by the queue.
 pub struct Hasher {
     cost: Cost,
-    threads: Semaphore,
+    threads: Arc<Semaphore>,
     workspaces: Arc<Mutex<Vec<Workspace>>>,
-    waiting: AtomicUsize,
-    waiting_to_register: AtomicUsize,
+    waiting: Arc<AtomicUsize>,
+    waiting_to_register: Arc<AtomicUsize>,
     queue: usize,
     /// What is verified for users who do not exist, so that they take as long as those who do.
     dummy: String,
@@ -44,10 +44,10 @@ impl Hasher {
         let dummy = workspace.hash(b"nobody's password", b"nobody's salt 16", cost)?;
         Ok(Self {
             cost,
-            threads: Semaphore::new(threads.max(1)),
+            threads: Arc::new(Semaphore::new(threads.max(1))),
             workspaces: Arc::new(Mutex::new(vec![workspace])),
-            waiting: AtomicUsize::new(0),
-            waiting_to_register: AtomicUsize::new(0),
+            waiting: Arc::default(),
+            waiting_to_register: Arc::default(),
             queue,
             dummy,
             started: AtomicUsize::new(0),
@@ -101,19 +101,24 @@ impl Hasher {
         purpose: Purpose,
         work: impl FnOnce(&mut Workspace) -> Result<T, HashError> + Send + 'static,
     ) -> Result<T, FlowError> {
-        let _place = Place::take(&self.waiting, self.queue)?;
-        let _register_place = match purpose {
+        let place = Place::take(&self.waiting, self.queue)?;
+        let register_place = match purpose {
             Purpose::SignIn => None,
-            Purpose::Registration => Some(Place::take(&self.waiting_to_register, self.queue / 4)?),
+            Purpose::Registration => {
+                let quarter = (self.queue / 4).max(1);
+                Some(Place::take(&self.waiting_to_register, quarter)?)
+            }
         };
-        let _thread = self
-            .threads
-            .acquire()
+        let thread = Arc::clone(&self.threads)
+            .acquire_owned()
             .await
             .map_err(|_| FlowError::Unavailable)?;
         self.started.fetch_add(1, Ordering::SeqCst);
         let workspaces = Arc::clone(&self.workspaces);
         let done = tokio::task::spawn_blocking(move || {
+            // A client who hangs up drops the request, but not a hash that has begun: it keeps its
+            // thread until it is done, or hanging up would buy any number of them.
+            let _held = (place, register_place, thread);
             let lock = || workspaces.lock().unwrap_or_else(PoisonError::into_inner);
             let mut workspace = lock().pop().unwrap_or_default();
             let result = work(&mut workspace);
@@ -134,22 +139,22 @@ impl fmt::Debug for Hasher {
     }
 }
 
-/// A place in the queue, given up when dropped, also when the client has gone.
-struct Place<'a>(&'a AtomicUsize);
+/// A place in the queue, given up when dropped.
+struct Place(Arc<AtomicUsize>);
 
-impl<'a> Place<'a> {
-    fn take(counter: &'a AtomicUsize, bound: usize) -> Result<Self, FlowError> {
+impl Place {
+    fn take(counter: &Arc<AtomicUsize>, bound: usize) -> Result<Self, FlowError> {
         if counter.fetch_add(1, Ordering::SeqCst) >= bound {
             counter.fetch_sub(1, Ordering::SeqCst);
             return Err(FlowError::Busy {
                 retry_after: Duration::from_secs(2),
             });
         }
-        Ok(Self(counter))
+        Ok(Self(Arc::clone(counter)))
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Place {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }

@@ -30,6 +30,9 @@ pub struct Mark {
     pub rev: Seq,
     /// The token's `iat`; its life counts from here.
     pub at: Timestamp,
+    /// The longest that a token may live, whatever this node was told: another node may have
+    /// lowered it, and floors are forgotten after it.
+    pub life: Duration,
 }
 
 impl Mark {
@@ -37,10 +40,8 @@ impl Mark {
     pub(crate) async fn take(cx: &Cx, conn: &mut Conn<'_>) -> Result<Self, FlowError> {
         cx.log.require_current(&cx.clock)?;
         let at = cx.clock.now();
-        Ok(Self {
-            rev: log::seq(conn).await?,
-            at,
-        })
+        let (rev, life) = log::mark(conn).await?;
+        Ok(Self { rev, at, life })
     }
 }
 
@@ -109,7 +110,8 @@ pub(crate) fn sign_in(
             ));
         }
         (mode, _) => {
-            let key = cx.keys.signing(minted.mark.at)?;
+            // Of now, not of the mark: its key may have been revoked since.
+            let key = cx.keys.signing(cx.clock.now())?;
             let claims = claims(cx, &user, minted);
             let expires_in = claims.exp.saturating_sub(claims.iat);
             let tokens = Tokens {
@@ -135,9 +137,9 @@ pub(crate) fn sign_in(
 fn claims(cx: &Cx, user: &User, minted: Minted) -> Claims {
     let mark = minted.mark;
     let iat = mark.at.as_secs();
-    let exp = mark
-        .at
-        .plus(cx.settings.token_lifetime)
+    // From the whole second, so that a life of a second and a half is not two.
+    let exp = Timestamp::from_secs(iat)
+        .plus(cx.settings.token_lifetime.min(mark.life))
         .min(minted.expires)
         .as_secs();
     Claims {
@@ -187,6 +189,7 @@ pub(crate) fn check_size(cx: &Cx, user: &User) -> Result<(), FlowError> {
         mark: Mark {
             rev: cx.verifier.seq(),
             at: now,
+            life: cx.settings.token_lifetime,
         },
         session: cx.session_id(),
         expires: now.plus(cx.settings.token_lifetime),

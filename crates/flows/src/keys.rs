@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use countersign_core::key::{KeyRecord, Phase, phases};
-use countersign_core::{Actor, Event, EventKind, Timestamp};
+use countersign_core::{Actor, Event, EventKind, Invalid, Timestamp};
 use countersign_store::keys::SealedKey;
 use countersign_store::{Conn, events, keys, log};
-use countersign_token::{Jwks, KeySet, SigningKey};
+use countersign_token::{Jwks, KeySet, MAX_KEYS, SigningKey};
 
 use crate::{Cx, FlowError, Origin};
 
@@ -57,6 +57,11 @@ impl Keys {
             .find(|(_, phase)| *phase == Phase::Signing)
             .and_then(|(record, _)| known.opened.get(&record.kid).cloned())
             .ok_or(FlowError::Unavailable)
+    }
+
+    /// The life by which these keys retire.
+    pub(crate) fn life(&self) -> std::time::Duration {
+        self.known().life
     }
 
     /// Whether tokens are signed with the shared `JWT_SECRET_KEY`.
@@ -183,6 +188,9 @@ pub async fn list(cx: &Cx) -> Result<Vec<KeyView>, FlowError> {
 }
 
 /// Makes a new key, publishes it now and lets it sign after `token.publish_ahead`.
+///
+/// # Errors
+/// [`FlowError::Invalid`] where verifiers would refuse a longer key set.
 pub async fn rotate(cx: &Cx, actor: Actor, origin: &Origin) -> Result<KeyView, FlowError> {
     refuse_if_shared(cx)?;
     let now = cx.clock.now();
@@ -192,9 +200,22 @@ pub async fn rotate(cx: &Cx, actor: Actor, origin: &Origin) -> Result<KeyView, F
     cx.db
         .write(move |conn| {
             Box::pin(async move {
-                keys::insert(conn, &inserted).await?;
                 log::keys_changed(conn).await?;
-                events::append(conn, &event).await
+                let life = log::look(conn).await?.life;
+                let records: Vec<_> = keys::all(conn)
+                    .await?
+                    .into_iter()
+                    .map(|key| key.record)
+                    .collect();
+                let phases = phases(&records, now, life);
+                let published = phases.iter().filter(|(_, phase)| phase.verifies()).count();
+                // One place is left for the key that a revocation makes.
+                if published + 1 >= MAX_KEYS {
+                    let message = "no more keys fit into the key set until old ones have expired";
+                    return Err(FlowError::from(Invalid::new("key", message)));
+                }
+                keys::insert(conn, &inserted).await?;
+                Ok(events::append(conn, &event).await?)
             })
         })
         .await?;
@@ -213,6 +234,10 @@ pub async fn rotate(cx: &Cx, actor: Actor, origin: &Origin) -> Result<KeyView, F
 /// Ends a key now: a stolen key can mint any token, and no floor stops it. Another signs at once.
 pub async fn revoke(cx: &Cx, kid: &str, actor: Actor, origin: &Origin) -> Result<(), FlowError> {
     refuse_if_shared(cx)?;
+    // PostgreSQL fails on a text with a NUL in it.
+    if kid.contains('\0') {
+        return Err(FlowError::NotFound("key"));
+    }
     let now = cx.clock.now();
     let replacement = make(cx, now)?;
     let revoked = origin

@@ -36,6 +36,6 @@ pub use clock::Clock;
 pub use countersign_core as core;
 pub use cx::{Cx, Origin, Parts, Settings};
 pub use error::FlowError;
-pub use hasher::Hasher;
+pub use hasher::{Hasher, Purpose};
 pub use issue::{Mode, SignedIn, Tokens};
 pub use random::Random;

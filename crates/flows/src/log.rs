@@ -112,8 +112,8 @@ async fn look_now(cx: &Cx) -> Result<(), FlowError> {
     let mut reader = cx.db.read().await?;
     let mut conn = reader.conn();
     let look = log::look(&mut conn).await?;
-    cx.verifier
-        .set_life(look.life.max(cx.settings.token_lifetime));
+    // Not this node's own setting: a token that outlives the floors could outlive its revocation.
+    cx.verifier.set_life(look.life);
     if look.seq != cx.verifier.seq() {
         let mut after = cx.verifier.seq();
         if look.seq < after {
@@ -133,7 +133,8 @@ async fn look_now(cx: &Cx) -> Result<(), FlowError> {
         }
         cx.verifier.apply(&[], look.seq);
     }
-    if look.keys_version != cx.log.keys_version.load(Ordering::SeqCst) {
+    let keys_changed = look.keys_version != cx.log.keys_version.load(Ordering::SeqCst);
+    if keys_changed || look.life != cx.keys.life() {
         keys::load(cx, &mut conn).await?;
         cx.log
             .keys_version

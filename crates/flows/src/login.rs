@@ -35,18 +35,25 @@ pub async fn login(cx: &Cx, origin: &Origin, login: Login) -> Result<SignedIn, F
     let name = LoginName::parse(&login.name);
     let throttle = SignInKeys::new(cx, &name, origin);
     throttle.count(cx).await?;
+    let signed_in = twice(cx, origin, &login, &name, &throttle).await;
+    if let Err(FlowError::Busy { .. } | FlowError::Unavailable) = signed_in {
+        throttle.take_back(cx).await;
+    }
+    signed_in
+}
+
+async fn twice(
+    cx: &Cx,
+    origin: &Origin,
+    login: &Login,
+    name: &LoginName,
+    throttle: &SignInKeys,
+) -> Result<SignedIn, FlowError> {
     // A revocation that commits while the password is hashed makes the insert of the session fail,
     // and the second attempt decides on what is true after it.
     for _ in 0..2 {
-        match attempt(cx, origin, &login, &name, &throttle).await {
-            Ok(Some(signed_in)) => return Ok(signed_in),
-            Ok(None) => {}
-            // Whoever was turned away by a full queue has not guessed wrong.
-            Err(error @ FlowError::Busy { .. }) => {
-                throttle.uncount(cx).await?;
-                return Err(error);
-            }
-            Err(error) => return Err(error),
+        if let Some(signed_in) = attempt(cx, origin, login, name, throttle).await? {
+            return Ok(signed_in);
         }
     }
     Err(FlowError::InvalidCredentials)

@@ -1,13 +1,14 @@
 //! Signing out: of this login, or everywhere.
 
-use countersign_core::{Actor, Dead, Presented, RefreshToken, Session, UserId};
-use countersign_store::grants::{self, Held};
-use countersign_store::sessions as stored;
+use countersign_core::{Dead, Presented, RefreshToken, Session, UserId};
+use countersign_store::grants::Held;
+use countersign_store::{grants, sessions as stored};
 use countersign_token::Refusal;
 
 use crate::authenticate::{find_by_cookie, ids, require_live};
 use crate::sessions::{end_all_of_user, end_session};
 use crate::{Credential, Cx, FlowError, Origin};
+use countersign_core::Actor;
 
 /// What proves the right to end a login: anything that was ever part of it.
 #[derive(Clone)]
@@ -26,23 +27,21 @@ pub async fn logout(cx: &Cx, origin: &Origin, proof: Proof, all: bool) -> Result
     if all {
         let user_id = match &proof {
             Proof::Credential(credential) => require_live(cx, credential).await?.user.id,
-            Proof::Refresh(token) => by_current_refresh_token(cx, token).await?,
+            Proof::Refresh(token) => by_living_refresh_token(cx, token).await?,
         };
         return end_all_of_user(cx, origin, user_id, Actor::User(user_id)).await;
     }
     let (session, gone) = match &proof {
         Proof::Refresh(token) => (
-            by_refresh_token(cx, token).await?,
+            by_refresh_token(cx, token).await?.1.session,
             FlowError::RefreshInvalid,
         ),
         Proof::Credential(Credential::SessionCookie(text)) => {
             let session = find_by_cookie(cx, text)
                 .await?
-                .ok_or(FlowError::SessionInvalid)?;
-            (
-                living(cx, session).ok_or(FlowError::SessionInvalid)?,
-                FlowError::SessionInvalid,
-            )
+                .filter(|session| is_unended(cx, session));
+            let gone = FlowError::SessionInvalid;
+            (session.ok_or(FlowError::SessionInvalid)?, gone)
         }
         Proof::Credential(Credential::Bearer(token) | Credential::AccessCookie(token)) => (
             by_access_token(cx, token).await?,
@@ -65,47 +64,42 @@ async fn by_access_token(cx: &Cx, token: &str) -> Result<Session, FlowError> {
     stored::by_id(&mut reader.conn(), session_id)
         .await?
         .filter(|session| session.user_id == user_id)
-        .and_then(|session| living(cx, session))
+        .filter(|session| is_unended(cx, session))
         .ok_or(FlowError::Token(Refusal::Revoked))
 }
 
-async fn by_refresh_token(cx: &Cx, token: &str) -> Result<Session, FlowError> {
-    let (_, held) = genuine(cx, token).await?;
-    living(cx, held.session).ok_or(FlowError::RefreshInvalid)
-}
-
-/// The user of a refresh token that could still be traded in. One that was replaced long ago proves
-/// too little to end the other logins: whoever finds it in an old backup could.
-async fn by_current_refresh_token(cx: &Cx, token: &str) -> Result<UserId, FlowError> {
-    let (token, Held { grant, session, .. }) = genuine(cx, token).await?;
-    let now = cx.clock.now();
-    match session.alive(now, cx.settings.session_idle) {
-        Err(Dead::Expired) => return Err(FlowError::RefreshExpired),
-        Err(Dead::Revoked | Dead::Disabled) => return Err(FlowError::RefreshInvalid),
-        Ok(()) => {}
-    }
-    match grant.present(token.counter(), now, cx.settings.refresh_grace) {
-        Presented::Reused => Err(FlowError::RefreshInvalid),
-        Presented::Current | Presented::Replaced => Ok(session.user_id),
-    }
-}
-
-/// The grant of a refresh token that we made, whatever its counter.
-async fn genuine(cx: &Cx, token: &str) -> Result<(RefreshToken, Held), FlowError> {
+/// What a genuine refresh token of any counter belongs to, where nobody has ended that.
+async fn by_refresh_token(cx: &Cx, token: &str) -> Result<(RefreshToken, Held), FlowError> {
     cx.log.require_current(&cx.clock)?;
     let token = RefreshToken::parse(token).ok_or(FlowError::RefreshInvalid)?;
     let mut reader = cx.db.read().await?;
-    let held = grants::by_id(&mut reader.conn(), token.grant_id())
+    grants::by_id(&mut reader.conn(), token.grant_id())
         .await?
         .filter(|held| token.is_genuine(&held.grant, &cx.keyring))
-        .ok_or(FlowError::RefreshInvalid)?;
-    Ok((token, held))
+        .filter(|held| is_unended(cx, &held.session))
+        .map(|held| (token, held))
+        .ok_or(FlowError::RefreshInvalid)
 }
 
-/// A session that nobody has ended, though it may have expired.
-fn living(cx: &Cx, session: Session) -> Option<Session> {
+/// Whose refresh token this is, where a refresh would take it: what has expired or was replaced
+/// long ago may end its own session, and no other.
+async fn by_living_refresh_token(cx: &Cx, token: &str) -> Result<UserId, FlowError> {
+    let (token, held) = by_refresh_token(cx, token).await?;
+    let now = cx.clock.now();
+    if held.session.alive(now, cx.settings.session_idle).is_err() {
+        return Err(FlowError::RefreshExpired);
+    }
+    let grace = cx.settings.refresh_grace;
+    match held.grant.present(token.counter(), now, grace) {
+        Presented::Current | Presented::Replaced => Ok(held.session.user_id),
+        Presented::Reused => Err(FlowError::RefreshInvalid),
+    }
+}
+
+/// Whether nobody has ended the session, though it may have expired.
+fn is_unended(cx: &Cx, session: &Session) -> bool {
     match session.alive(cx.clock.now(), cx.settings.session_idle) {
-        Ok(()) | Err(Dead::Expired) => Some(session),
-        Err(Dead::Revoked | Dead::Disabled) => None,
+        Ok(()) | Err(Dead::Expired) => true,
+        Err(Dead::Revoked | Dead::Disabled) => false,
     }
 }

@@ -7,7 +7,7 @@ use countersign_store::{credentials, events, log, sessions, throttle, users};
 use crate::hasher::Purpose;
 use crate::issue::Mark;
 use crate::login::NewLogin;
-use crate::throttle::{count_change, session_key};
+use crate::throttle::{count_change, session_key, take_change_back};
 use crate::written::floor;
 use crate::{Cx, FlowError, Live, Mode, Origin, SignedIn, Via};
 
@@ -21,25 +21,28 @@ pub(crate) async fn confirm(
 ) -> Result<String, FlowError> {
     let key = session_key(cx, session);
     count_change(cx, key).await?;
+    let verified = verify(cx, user, password).await;
+    match &verified {
+        Ok(_) => {
+            cx.db
+                .write(move |conn| Box::pin(async move { throttle::clear(conn, &key).await }))
+                .await?;
+        }
+        Err(FlowError::InvalidCredentials) => {}
+        Err(_) => take_change_back(cx, key).await,
+    }
+    verified
+}
+
+async fn verify(cx: &Cx, user: UserId, password: &Password) -> Result<String, FlowError> {
     let stored = {
         let mut reader = cx.db.read().await?;
         credentials::password(&mut reader.conn(), user).await?
     };
-    match cx.hasher.verify(password, stored.as_deref()).await {
-        Ok(true) => {}
-        Ok(false) => return Err(FlowError::InvalidCredentials),
-        // Nobody looked at the password, so it was not a wrong one.
-        Err(error) => {
-            cx.db
-                .write(move |conn| Box::pin(async move { throttle::give_back(conn, &key).await }))
-                .await?;
-            return Err(error);
-        }
-    }
-    cx.db
-        .write(move |conn| Box::pin(async move { throttle::clear(conn, &key).await }))
-        .await?;
-    stored.ok_or(FlowError::InvalidCredentials)
+    let right = cx.hasher.verify(password, stored.as_deref()).await?;
+    stored
+        .filter(|_| right)
+        .ok_or(FlowError::InvalidCredentials)
 }
 
 /// Changes the password of whoever asks, and signs them in anew in the same mode.

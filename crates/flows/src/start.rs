@@ -85,14 +85,20 @@ pub async fn serve(parts: Parts) -> Result<Started, StartError> {
 }
 
 /// Gets ready for one command, beside a server or without: as [`serve`], but what the server
-/// decided (who issues, how long tokens live) is read and not stated.
+/// decided (who issues, how long tokens live, how they are signed) is read and not stated. A command
+/// may be typed where the server's configuration is not seen, and must not change it by that.
 pub async fn command(mut parts: Parts) -> Result<Cx, StartError> {
-    let issuer = {
+    {
         let mut reader = parts.db.read().await?;
-        log::issuer(&mut reader.conn()).await?
-    };
-    if let Some(issuer) = issuer {
-        parts.settings.issuer = issuer;
+        let mut conn = reader.conn();
+        if let Some(issuer) = log::issuer(&mut conn).await? {
+            parts.settings.issuer = issuer;
+        }
+        let keys = keys::all(&mut conn).await?.into_iter();
+        let live = keys.filter(|key| key.record.revoked_at.is_none());
+        if let Some(newest) = live.max_by_key(|key| key.record.signs_from) {
+            parts.settings.algorithm = newest.record.algorithm;
+        }
     }
     let cx = context(parts);
     check_secret(&cx).await?;
@@ -145,14 +151,18 @@ async fn check_secret(cx: &Cx) -> Result<(), StartError> {
                         .current()
                         .seal(random.bytes(), CHECK_CONTEXT, CHECK_VALUE)
                 };
-                match log::secret_check(conn).await? {
-                    None => log::set_secret_check(conn, fresh()).await?,
-                    Some(sealed) if keyring.current().open(CHECK_CONTEXT, &sealed).is_some() => {}
-                    Some(sealed) if keyring.open(CHECK_CONTEXT, &sealed).is_some() => {
-                        reseal(conn, &keyring, &random).await?;
-                        log::set_secret_check(conn, fresh()).await?;
+                let is_current = match log::secret_check(conn).await? {
+                    None => false,
+                    Some(sealed) if keyring.current().open(CHECK_CONTEXT, &sealed).is_some() => {
+                        true
                     }
+                    Some(sealed) if keyring.open(CHECK_CONTEXT, &sealed).is_some() => false,
                     Some(_) => return Err(StartError::WrongSecret),
+                };
+                // Also where the check is: a node that still has the old secret may have made a key.
+                reseal(conn, &keyring, &random).await?;
+                if !is_current {
+                    log::set_secret_check(conn, fresh()).await?;
                 }
                 Ok(())
             })
@@ -160,9 +170,13 @@ async fn check_secret(cx: &Cx) -> Result<(), StartError> {
         .await
 }
 
+/// Seals under the present secret what is still sealed under the previous one.
 async fn reseal(conn: &mut Conn<'_>, keyring: &Keyring, random: &Random) -> Result<(), StartError> {
     for SealedKey { record, sealed } in keys::all(conn).await? {
         let context = seal_context(&record.kid);
+        if keyring.current().open(&context, &sealed).is_some() {
+            continue;
+        }
         let plain = keyring
             .open(&context, &sealed)
             .ok_or(StartError::WrongSecret)?;

@@ -60,18 +60,29 @@ impl SignInKeys {
         }
         // An error rolls this attempt's counts back: being refused is not another failure, so that
         // nobody can keep a window shut by knocking.
-        let until = address
-            .into_iter()
-            .map(|c| c.resets_at)
-            .chain([pair.resets_at])
-            .max();
-        Err(throttled(until.unwrap_or(now), now))
+        // Until the windows that are full have ended, and no longer.
+        let pair_is_full = !limits.allow(Attempts {
+            address: None,
+            ..attempts
+        });
+        let address_is_full = !limits.allow(Attempts {
+            pair: 0,
+            ..attempts
+        });
+        let until = [
+            Some(pair.resets_at).filter(|_| pair_is_full),
+            address.map(|c| c.resets_at).filter(|_| address_is_full),
+        ];
+        Err(throttled(
+            until.into_iter().flatten().max().unwrap_or(now),
+            now,
+        ))
     }
 
     /// The attempt was neither right nor wrong: nobody looked at the password.
-    pub(crate) async fn uncount(&self, cx: &Cx) -> Result<(), FlowError> {
+    pub(crate) async fn take_back(&self, cx: &Cx) {
         let keys = self.clone();
-        let give_back = cx.db.write(move |conn| {
+        let taken = cx.db.write(move |conn| {
             Box::pin(async move {
                 throttle::give_back(conn, &keys.name).await?;
                 if let Some(key) = &keys.address {
@@ -80,7 +91,8 @@ impl SignInKeys {
                 throttle::give_back(conn, &keys.pair).await
             })
         });
-        Ok(give_back.await?)
+        // At worst it stays counted until its window ends.
+        let _: Result<(), StoreError> = taken.await;
     }
 
     /// The attempt was right: its own pair starts anew, and the wider counters get it back.
@@ -107,6 +119,15 @@ pub(crate) fn session_key(cx: &Cx, session: SessionId) -> [u8; 32] {
     cx.keyring
         .current()
         .throttle_key(&["session", &session.to_string()])
+}
+
+/// Takes back what [`count_change`] counted, where nobody looked at the password.
+pub(crate) async fn take_change_back(cx: &Cx, key: [u8; 32]) {
+    let taken = cx
+        .db
+        .write(move |conn| Box::pin(async move { throttle::give_back(conn, &key).await }));
+    // At worst it stays counted until its window ends.
+    let _: Result<(), StoreError> = taken.await;
 }
 
 /// Counts a password that is about to be checked for a change.

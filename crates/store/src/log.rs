@@ -11,6 +11,9 @@ use crate::statement::statements;
 
 statements! {
     READ = "SELECT seq FROM log_clock WHERE id = 1";
+    // A life that is to be lowered counts for new tokens at once, so that the old ones can run out.
+    MARK = "SELECT seq, CASE WHEN next_life < life THEN next_life ELSE life END AS life
+        FROM log_clock WHERE id = 1";
     // Its row lock makes the order of `seq` the order of commits; a sequence would not.
     ADVANCE = "UPDATE log_clock SET seq = CASE WHEN seq + 1 > $1 THEN seq + 1 ELSE $1 END
         WHERE id = 1 RETURNING seq, life";
@@ -40,6 +43,12 @@ pub async fn seq(conn: &mut Conn<'_>) -> Result<Seq, StoreError> {
     conn.one(READ, args![]).await?.seq("seq")
 }
 
+/// As [`seq`], with the longest that a token made here may live.
+pub async fn mark(conn: &mut Conn<'_>) -> Result<(Seq, Duration), StoreError> {
+    let row = conn.one(MARK, args![]).await?;
+    Ok((row.seq("seq")?, millis(row.get("life")?)))
+}
+
 /// A place in the log that was just taken, and how long floors written there are kept.
 #[derive(Debug, Clone, Copy)]
 pub struct Tick {
@@ -53,7 +62,10 @@ pub struct Tick {
 pub async fn advance(conn: &mut Conn<'_>, now: Timestamp) -> Result<Tick, StoreError> {
     let micros = now.as_millis().saturating_mul(1_000);
     let row = conn.one(ADVANCE, args![micros]).await?;
-    Ok(Tick { seq: row.seq("seq")?, life: millis(row.get("life")?) })
+    Ok(Tick {
+        seq: row.seq("seq")?,
+        life: millis(row.get("life")?),
+    })
 }
 
 /// Writes a floor.
@@ -161,7 +173,9 @@ pub async fn secret_check(conn: &mut Conn<'_>) -> Result<Option<Vec<u8>>, StoreE
 
 /// Sets the value that tells whether `SECRET_KEY` is the right one.
 pub async fn set_secret_check(conn: &mut Conn<'_>, sealed: Vec<u8>) -> Result<(), StoreError> {
-    conn.execute(SET_SECRET_CHECK, args![sealed]).await.map(drop)
+    conn.execute(SET_SECRET_CHECK, args![sealed])
+        .await
+        .map(drop)
 }
 
 fn millis(value: i64) -> Duration {

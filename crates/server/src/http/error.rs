@@ -76,6 +76,11 @@ impl ApiError {
         self.status
     }
 
+    /// What is said of it, for the command line, which has no statuses.
+    pub fn into_body(self) -> ErrorBody {
+        self.body
+    }
+
     /// The text, for the dialects that have a shape of their own.
     pub fn message(&self) -> &str {
         &self.body.message

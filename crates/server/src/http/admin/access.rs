@@ -20,7 +20,7 @@ use crate::http::view::{ClientView, EventView, KeyInfo};
 #[derive(Debug, Serialize, ToSchema)]
 pub struct KeyList {
     /// Oldest first.
-    keys: Vec<KeyInfo>,
+    pub keys: Vec<KeyInfo>,
 }
 
 /// List the signing keys.
@@ -85,7 +85,7 @@ pub async fn admin_revoke_key(
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ClientList {
     /// By id.
-    clients: Vec<ClientView>,
+    pub clients: Vec<ClientView>,
 }
 
 /// List the clients.
@@ -121,9 +121,9 @@ pub struct NewClientBody {
 pub struct NewClient {
     /// The client.
     #[serde(flatten)]
-    client: ClientView,
+    pub client: ClientView,
     /// Its password in HTTP Basic.
-    secret: String,
+    pub secret: String,
 }
 
 /// Add a service.

@@ -24,9 +24,9 @@ use crate::http::view::{AdminUserView, SessionView};
 #[derive(Debug, Serialize, ToSchema)]
 pub struct UserPage {
     /// The users, oldest first.
-    users: Vec<AdminUserView>,
+    pub users: Vec<AdminUserView>,
     /// The `cursor` of the next page, if there may be one.
-    next: Option<String>,
+    pub next: Option<String>,
 }
 
 /// Which users to list.
@@ -251,9 +251,9 @@ pub async fn admin_end_user_sessions(
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SessionPage {
     /// Living sessions, oldest first.
-    sessions: Vec<SessionView>,
+    pub sessions: Vec<SessionView>,
     /// The `cursor` of the next page, if there may be one.
-    next: Option<String>,
+    pub next: Option<String>,
 }
 
 /// List everybody's sessions.
