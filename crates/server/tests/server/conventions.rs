@@ -2,14 +2,12 @@
 //! careful. Seed rows 95, 103.
 
 use countersign_testkit::{Client, Server, raw};
-use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
 use crate::support::*;
 
 /// The body routes, with a credential that is good, so that the body is what is refused.
-async fn body_routes(server: &Server, client: &Client) -> (Vec<Operation>, String) {
+pub(crate) async fn body_routes(server: &Server, client: &Client) -> (Vec<Operation>, String) {
     let token = admin(server, "root").await.access;
     let routes: Vec<_> = operations(client)
         .await
@@ -20,7 +18,7 @@ async fn body_routes(server: &Server, client: &Client) -> (Vec<Operation>, Strin
     (routes, token)
 }
 
-async fn lives(client: &Client) {
+pub(crate) async fn lives(client: &Client) {
     client.get("/readyz").send().await.expect(200);
 }
 
@@ -225,83 +223,6 @@ async fn odd_values_are_refused_or_taken_and_never_a_server_error() {
         }
     }
     lives(&client).await;
-}
-
-fn any_json() -> impl Strategy<Value = Value> {
-    let leaf = prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Value::from),
-        any::<i64>().prop_map(Value::from),
-        any::<f64>().prop_map(Value::from),
-        ".{0,40}".prop_map(Value::from),
-        Just(json!(PASSWORD)),
-        Just(json!("ada")),
-        Just(json!("ada@example.com")),
-    ];
-    leaf.prop_recursive(3, 16, 4, |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            prop::collection::btree_map("[a-z_]{0,12}", inner, 0..4)
-                .prop_map(|map| map.into_iter().collect()),
-        ]
-    })
-}
-
-fn any_body() -> impl Strategy<Value = Value> {
-    let name = prop::sample::select(vec![
-        "username",
-        "email",
-        "password",
-        "mode",
-        "refresh_token",
-        "all",
-        "current_password",
-        "new_password",
-        "roles",
-        "disabled",
-        "name",
-        "kind",
-        "",
-        "__proto__",
-    ]);
-    prop::collection::btree_map(name, any_json(), 0..8).prop_map(|map| {
-        map.into_iter()
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect()
-    })
-}
-
-#[test]
-fn no_json_whatever_makes_a_server_error() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let (server, client) = start(&[]);
-    let (routes, token) = runtime.block_on(body_routes(&server, &client));
-    // The run is the same each time: a failure can be looked at again.
-    let config = Config {
-        cases: 40,
-        failure_persistence: None,
-        ..Config::default()
-    };
-    let rng = proptest::test_runner::TestRng::deterministic_rng(
-        proptest::test_runner::RngAlgorithm::ChaCha,
-    );
-    let mut runner = TestRunner::new_with_rng(config, rng);
-    let done = runner.run(&any_body(), |body| {
-        for route in &routes {
-            let request = client
-                .request(&route.method, &route.path)
-                .bearer(&token)
-                .json(&body);
-            let answer = runtime.block_on(request.send());
-            prop_assert!(answer.status < 500, "{} {body}: {answer:?}", route.id);
-        }
-        Ok(())
-    });
-    done.unwrap();
-    runtime.block_on(lives(&client));
 }
 
 #[tokio::test]

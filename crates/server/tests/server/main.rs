@@ -9,6 +9,7 @@
 )]
 
 mod admin;
+mod any_input;
 mod conventions;
 mod cookies;
 mod cors;
