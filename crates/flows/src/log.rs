@@ -101,6 +101,7 @@ pub async fn look(cx: &Cx) -> Result<(), FlowError> {
 }
 
 async fn look_now(cx: &Cx) -> Result<(), FlowError> {
+    cx.db.is_in_place()?;
     if cx.log.must_advance.load(Ordering::SeqCst) {
         let now = cx.clock.now();
         cx.db

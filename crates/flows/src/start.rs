@@ -85,14 +85,20 @@ pub async fn serve(parts: Parts) -> Result<Started, StartError> {
 }
 
 /// Gets ready for one command, beside a server or without: as [`serve`], but what the server
-/// decided (who issues, how long tokens live) is read and not stated.
+/// decided (who issues, how long tokens live, how they are signed) is read and not stated. A command
+/// may be typed where the server's configuration is not seen, and must not change it by that.
 pub async fn command(mut parts: Parts) -> Result<Cx, StartError> {
-    let issuer = {
+    {
         let mut reader = parts.db.read().await?;
-        log::issuer(&mut reader.conn()).await?
-    };
-    if let Some(issuer) = issuer {
-        parts.settings.issuer = issuer;
+        let mut conn = reader.conn();
+        if let Some(issuer) = log::issuer(&mut conn).await? {
+            parts.settings.issuer = issuer;
+        }
+        let keys = keys::all(&mut conn).await?.into_iter();
+        let live = keys.filter(|key| key.record.revoked_at.is_none());
+        if let Some(newest) = live.max_by_key(|key| key.record.signs_from) {
+            parts.settings.algorithm = newest.record.algorithm;
+        }
     }
     let cx = context(parts);
     check_secret(&cx).await?;

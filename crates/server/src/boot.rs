@@ -63,14 +63,19 @@ pub struct Opened {
     pub new_data: bool,
 }
 
-/// Makes the data directory where there is none, finds the secret, and opens the database.
-pub async fn open(config: &Config) -> Result<Opened, BootError> {
-    let data = config.server.data.as_path();
-    let file = database_file(config);
-    let new_data = file.as_ref().is_some_and(|file| !file.exists());
-    if file.is_some() {
-        make_directory(data)?;
+/// The database file that does not exist yet, if it is one that we would make.
+pub fn missing_database(config: &Config) -> Option<PathBuf> {
+    config.database.url.file().filter(|file| !file.exists())
+}
+
+/// Makes the data directory where there is none, finds the secret, and opens the database, with
+/// `hashing_threads` to check passwords on.
+pub async fn open(config: &Config, hashing_threads: usize) -> Result<Opened, BootError> {
+    if config.database.url.engine() == Engine::Sqlite {
+        make_directory(&config.server.data)?;
     }
+    let missing = missing_database(config);
+    // Before the database: a database without its key is refused from then on.
     let secret = secret_key(config)?;
     let previous = config
         .secret
@@ -79,7 +84,7 @@ pub async fn open(config: &Config) -> Result<Opened, BootError> {
         .map(|key| key.expose_secret().as_bytes());
     let keyring = Keyring::new(secret.expose_secret().as_bytes(), previous);
     let settings = settings(config)?;
-    let hasher = hasher(config)?;
+    let hasher = hasher(config, hashing_threads)?;
     let shared_key = match &config.secret.jwt_key {
         None => None,
         Some(secret) => Some(Arc::new(
@@ -87,6 +92,10 @@ pub async fn open(config: &Config) -> Result<Opened, BootError> {
                 .map_err(|error| BootError::Setting(format!("JWT_SECRET_KEY: {error}")))?,
         )),
     };
+    if let Some(file) = &missing {
+        // SQLite gives the files that it puts beside the database the same mode.
+        private().open(file).map_err(file_error(file))?;
+    }
     let db = Db::open(&Options::new(config.database.url.expose())).await?;
     let parts = Parts {
         db,
@@ -97,7 +106,10 @@ pub async fn open(config: &Config) -> Result<Opened, BootError> {
         shared_key,
         settings,
     };
-    Ok(Opened { parts, new_data })
+    Ok(Opened {
+        parts,
+        new_data: missing.is_some(),
+    })
 }
 
 fn file_error(path: &Path) -> impl FnOnce(io::Error) -> BootError {
@@ -117,62 +129,74 @@ fn secret_key(config: &Config) -> Result<SecretString, BootError> {
         return Ok(secret.clone());
     }
     let path = config.server.data.join("secret.key");
-    let mut text = String::new();
-    match File::open(&path) {
-        Ok(mut file) => {
-            file.read_to_string(&mut text).map_err(file_error(&path))?;
-            let secret = text.trim();
-            match config::weakness(secret) {
-                None => Ok(SecretString::from(secret)),
-                Some(weakness) => Err(BootError::Setting(format!(
-                    "{}: {weakness}",
-                    path.display()
-                ))),
-            }
+    // Looked for first: whoever makes both at this moment makes the key before the database.
+    let new = missing_database(config).is_some();
+    match read_secret(&path)? {
+        Some(secret) => Ok(secret),
+        None if new => {
+            make_secret(&path)?;
+            read_secret(&path)?.ok_or(BootError::SecretMissing(path))
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            if database_file(config).is_some_and(|file| file.exists()) {
-                return Err(BootError::SecretMissing(path));
-            }
-            make_secret(&path)
-        }
-        Err(error) => Err(file_error(&path)(error)),
+        None => Err(BootError::SecretMissing(path)),
     }
 }
 
-fn database_file(config: &Config) -> Option<PathBuf> {
-    config
-        .database
-        .url
-        .expose()
-        .strip_prefix("sqlite:")
-        .map(PathBuf::from)
+/// The key in that file. An empty file holds none: whoever made it died before writing.
+fn read_secret(path: &Path) -> Result<Option<SecretString>, BootError> {
+    let read = || {
+        let mut file = File::open(path)?;
+        // Whoever makes the file at this moment writes it first.
+        file.lock_shared()?;
+        let mut text = String::new();
+        file.read_to_string(&mut text).map(|_| text)
+    };
+    let text = match read() {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(file_error(path)(error)),
+    };
+    match text.trim() {
+        "" => Ok(None),
+        secret => match config::weakness(secret) {
+            None => Ok(Some(SecretString::from(secret))),
+            Some(weakness) => {
+                let path = path.display();
+                Err(BootError::Setting(format!("{path}: {weakness}")))
+            }
+        },
+    }
 }
 
-fn make_secret(path: &Path) -> Result<SecretString, BootError> {
+/// Makes the key file, unless a command or a server that started at the same time just did.
+fn make_secret(path: &Path) -> Result<(), BootError> {
     let mut random = [0; 48];
     crypto::fill_random(&mut random);
     let secret = crypto::b64(&random);
     let write = || {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path)?;
+        let mut file = private().open(path)?;
+        file.lock()?;
+        if file.metadata()?.len() > 0 {
+            return Ok(());
+        }
         file.write_all(secret.as_bytes())?;
         // The first login must not be sealed under a key that a power cut takes away.
         file.sync_all()?;
         path.parent()
             .map_or(Ok(()), |directory| File::open(directory)?.sync_all())
     };
-    match write() {
-        Ok(()) => Ok(SecretString::from(secret)),
-        // A command and a server started at once: the other one made it.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => std::fs::read_to_string(path)
-            .map(|text| SecretString::from(text.trim()))
-            .map_err(file_error(path)),
-        Err(error) => Err(file_error(path)(error)),
-    }
+    write().map_err(file_error(path))
+}
+
+/// How to open a file that is our own affair: made for its owner alone, else left as it is.
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600);
+    options
 }
 
 /// Held while a server uses a data directory; the operating system lets go when the process ends,
@@ -191,23 +215,11 @@ impl DataLock {
         let data = config.server.data.clone();
         make_directory(&data)?;
         let path = data.join("serve.lock");
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&path)
-            .map_err(file_error(&path))?;
+        let mut file = private().open(&path).map_err(file_error(&path))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let mut pid = String::new();
-                file.read_to_string(&mut pid).map_err(file_error(&path))?;
-                return Err(BootError::InUse {
-                    pid: pid.trim().to_owned(),
-                    data,
-                });
+                return Err(in_use(&mut file, data));
             }
             Err(TryLockError::Error(error)) => return Err(file_error(&path)(error)),
         }
@@ -219,6 +231,29 @@ impl DataLock {
         write().map_err(file_error(&path))?;
         Ok(Self { _file: Some(file) })
     }
+
+    /// Whether another server has the lock. Makes nothing.
+    pub fn taken(config: &Config) -> Option<BootError> {
+        if config.database.url.engine() != Engine::Sqlite {
+            return None;
+        }
+        let data = config.server.data.clone();
+        let mut file = File::open(data.join("serve.lock")).ok()?;
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => Some(in_use(&mut file, data)),
+            _ => None,
+        }
+    }
+}
+
+fn in_use(lock: &mut File, data: PathBuf) -> BootError {
+    let mut pid = String::new();
+    let pid = match lock.read_to_string(&mut pid) {
+        Ok(1..) => pid.trim().to_owned(),
+        // It has the lock and has not written yet.
+        _ => "unknown".to_owned(),
+    };
+    BootError::InUse { pid, data }
 }
 
 fn settings(config: &Config) -> Result<Settings, BootError> {
@@ -256,13 +291,12 @@ fn settings(config: &Config) -> Result<Settings, BootError> {
     })
 }
 
-fn hasher(config: &Config) -> Result<Hasher, BootError> {
+fn hasher(config: &Config, threads: usize) -> Result<Hasher, BootError> {
     let cost = Cost {
         memory_kib: config.argon2.memory_kib,
         iterations: config.argon2.iterations,
         lanes: config.argon2.lanes,
     };
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
     Hasher::new(cost, threads, config.limits.hashing_queue)
         .map_err(|error| BootError::Setting(format!("password.argon2: {error}")))
 }

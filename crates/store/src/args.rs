@@ -20,10 +20,10 @@ macro_rules! arg_from {
 }
 
 arg_from! {
-    &str => |v| Self::Text(Some(v.to_owned()));
-    String => |v| Self::Text(Some(v));
-    Option<String> => |v| Self::Text(v);
-    Option<&str> => |v| Self::Text(v.map(str::to_owned));
+    &str => |v| Self::Text(Some(text(v)));
+    String => |v| Self::Text(Some(text(&v)));
+    Option<String> => |v| Self::Text(v.as_deref().map(text));
+    Option<&str> => |v| Self::Text(v.map(text));
     i64 => |v| Self::Int(Some(v));
     Option<i64> => |v| Self::Int(v);
     bool => |v| Self::Bool(v);
@@ -39,6 +39,11 @@ impl<const N: usize> From<&[u8; N]> for Arg {
     fn from(bytes: &[u8; N]) -> Self {
         Self::Bytes(Some(bytes.to_vec()))
     }
+}
+
+/// Text that PostgreSQL takes as well: it has no NUL, and would fail where SQLite finds nothing.
+fn text(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
 }
 
 /// `args![a, b]`: the values of a statement in order.

@@ -15,6 +15,10 @@ use crate::statement::Statement;
 #[derive(Debug)]
 pub struct Conn<'c> {
     link: Link<'c>,
+    pub(crate) reading: bool,
+    /// A statement failed: nothing that this transaction did may be kept.
+    pub(crate) failed: bool,
+    /// The engine gave this transaction up for another: it must be repeated.
     pub(crate) must_repeat: bool,
 }
 
@@ -37,9 +41,13 @@ pub(crate) enum Pooled {
 impl Reader {
     /// The connection to pass to the functions of this crate.
     pub fn conn(&mut self) -> Conn<'_> {
-        match &mut self.0 {
+        let conn = match &mut self.0 {
             Pooled::Sqlite(conn) => Conn::sqlite(conn),
             Pooled::Postgres(conn) => Conn::postgres(conn),
+        };
+        Conn {
+            reading: true,
+            ..conn
         }
     }
 }
@@ -72,15 +80,18 @@ macro_rules! bound {
 
 impl<'c> Conn<'c> {
     pub(crate) fn sqlite(conn: &'c mut SqliteConnection) -> Self {
-        Self {
-            link: Link::Sqlite(conn),
-            must_repeat: false,
-        }
+        Self::new(Link::Sqlite(conn))
     }
 
     pub(crate) fn postgres(conn: &'c mut PgConnection) -> Self {
+        Self::new(Link::Postgres(conn))
+    }
+
+    fn new(link: Link<'c>) -> Self {
         Self {
-            link: Link::Postgres(conn),
+            link,
+            reading: false,
+            failed: false,
             must_repeat: false,
         }
     }
@@ -91,6 +102,7 @@ impl<'c> Conn<'c> {
         statement: Statement,
         args: Vec<Arg>,
     ) -> Result<u64, StoreError> {
+        self.permit(statement)?;
         let done = on!(&mut self.link, conn => bound!(statement, args)
             .execute(&mut **conn)
             .await
@@ -104,6 +116,7 @@ impl<'c> Conn<'c> {
         statement: Statement,
         args: Vec<Arg>,
     ) -> Result<Option<Row>, StoreError> {
+        self.permit(statement)?;
         let row = on!(&mut self.link, conn => bound!(statement, args)
             .fetch_optional(&mut **conn)
             .await
@@ -128,6 +141,7 @@ impl<'c> Conn<'c> {
         statement: Statement,
         args: Vec<Arg>,
     ) -> Result<Vec<Row>, StoreError> {
+        self.permit(statement)?;
         let rows = on!(&mut self.link, conn => bound!(statement, args)
             .fetch_all(&mut **conn)
             .await
@@ -135,10 +149,20 @@ impl<'c> Conn<'c> {
         self.sorted(rows)
     }
 
-    /// Remembers that the engine wants this transaction repeated, whatever error the unit makes of it.
+    /// Refuses a write outside a unit, which PostgreSQL would commit by itself.
+    fn permit(&self, statement: Statement) -> Result<(), StoreError> {
+        if self.reading && !statement.sql.starts_with("SELECT") {
+            let name = statement.name;
+            return Err(StoreError::Failed(format!("{name} is not for reading")));
+        }
+        Ok(())
+    }
+
+    /// Remembers what a failure means for the transaction, whatever the unit makes of it.
     fn sorted<T>(&mut self, result: Result<T, sqlx::Error>) -> Result<T, StoreError> {
         result.map_err(|error| {
             let error = StoreError::from(error);
+            self.failed = true;
             self.must_repeat |= matches!(error, StoreError::Serialization);
             error
         })

@@ -1,5 +1,7 @@
 //! The database: opening it, reading from it, and units of work.
 
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -7,11 +9,11 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Connection, PgPool, SqlitePool};
+use sqlx::{Connection, PgPool, SqliteConnection, SqlitePool};
 
 use crate::conn::{Conn, Pooled, Reader};
 use crate::writer::Writer;
-use crate::{StoreError, migrate};
+use crate::{StoreError, migrate, unit};
 
 /// A boxed future, as units of work return it.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -52,7 +54,11 @@ pub struct Db {
 
 #[derive(Debug)]
 enum Engine {
-    Sqlite { readers: SqlitePool, writer: Writer },
+    Sqlite {
+        readers: SqlitePool,
+        writer: Writer,
+        file: OpenFile,
+    },
     Postgres(PgPool),
 }
 
@@ -87,15 +93,24 @@ impl Db {
             .busy_timeout(PATIENCE)
             .pragma("trusted_schema", "OFF")
             .pragma("secure_delete", "FAST");
-        let mut first = sqlx::SqliteConnection::connect_with(&connect).await?;
-        migrate::sqlite(&mut first).await?;
+        let mut pauses = (1..=10).map(|n| Duration::from_millis(10 * n));
+        let first = loop {
+            match first_sqlite(&connect).await {
+                Err(StoreError::Unavailable(_)) if let Some(pause) = pauses.next() => {
+                    tokio::time::sleep(pause).await;
+                }
+                first => break first?,
+            }
+        };
         let readers = SqlitePoolOptions::new()
             .max_connections(options.connections)
             .acquire_timeout(PATIENCE)
             .connect_lazy_with(connect.clone().pragma("query_only", "ON"));
+        let file = OpenFile::note(connect.get_filename().to_owned())?;
         Ok(Engine::Sqlite {
             readers,
-            writer: Writer::start(first),
+            file,
+            writer: Writer::start(first, connect),
         })
     }
 
@@ -120,6 +135,19 @@ impl Db {
         Ok(Engine::Postgres(pool))
     }
 
+    /// Whether what is open is still what stands at the database's path. A SQLite file that was moved
+    /// away or replaced goes on working for whoever has it open, and everything acknowledged since
+    /// would be gone at the next start.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] where it is not.
+    pub fn is_in_place(&self) -> Result<(), StoreError> {
+        match &*self.engine {
+            Engine::Sqlite { file, .. } => file.is_in_place(),
+            Engine::Postgres(_) => Ok(()),
+        }
+    }
+
     /// What the start line calls the engine.
     pub fn engine_name(&self) -> &'static str {
         match &*self.engine {
@@ -139,8 +167,10 @@ impl Db {
     /// Runs a unit of work and answers after its commit.
     ///
     /// The unit owns its inputs and does nothing but SQL and pure rules: on SQLite everybody waits
-    /// for it. It is rolled back, alone, when it answers with an error. It may run more than once,
-    /// after PostgreSQL gave it up for another (SQLSTATE 40001, 40P01).
+    /// for it. It is rolled back, alone, when it answers with an error or panics, and when one of
+    /// its statements failed, whatever it answers. Once begun it runs to its end, also where nobody
+    /// waits for the answer any more. It may run more than once, after PostgreSQL gave it up for
+    /// another (SQLSTATE 40001, 40P01).
     pub async fn write<T, E, U>(&self, unit: U) -> Result<T, E>
     where
         U: for<'a, 'c> FnOnce(&'a mut Conn<'c>) -> BoxFuture<'a, Result<T, E>>
@@ -153,16 +183,11 @@ impl Db {
         match &*self.engine {
             Engine::Sqlite { writer, .. } => writer.submit(unit).await,
             Engine::Postgres(pool) => {
-                for _ in 1..ATTEMPTS {
-                    match attempt(pool, unit.clone()).await {
-                        Attempt::Done(result) => return result,
-                        Attempt::Repeat => {}
-                    }
-                }
-                match attempt(pool, unit).await {
-                    Attempt::Done(result) => result,
-                    Attempt::Repeat => Err(StoreError::Serialization.into()),
-                }
+                // On a task of its own: a transaction whose future is dropped while BEGIN is under
+                // way goes back to the pool open.
+                let task = tokio::spawn(attempts(pool.clone(), unit));
+                task.await
+                    .unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string()).into()))
             }
         }
     }
@@ -181,7 +206,9 @@ impl Db {
     /// Waits for units under way and closes every connection.
     pub async fn close(&self) {
         match &*self.engine {
-            Engine::Sqlite { readers, writer } => {
+            Engine::Sqlite {
+                readers, writer, ..
+            } => {
                 writer.stop().await;
                 readers.close().await;
             }
@@ -214,6 +241,41 @@ impl Db {
     }
 }
 
+/// The file that SQLite has open, as the file system knows it.
+#[derive(Debug)]
+struct OpenFile {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+}
+
+impl OpenFile {
+    fn note(path: PathBuf) -> Result<Self, StoreError> {
+        let (device, inode) = Self::look(&path)?;
+        Ok(Self {
+            path,
+            device,
+            inode,
+        })
+    }
+
+    fn look(path: &std::path::Path) -> Result<(u64, u64), StoreError> {
+        let found = std::fs::metadata(path)
+            .map_err(|error| StoreError::Unavailable(format!("{}: {error}", path.display())))?;
+        Ok((found.dev(), found.ino()))
+    }
+
+    fn is_in_place(&self) -> Result<(), StoreError> {
+        if Self::look(&self.path)? == (self.device, self.inode) {
+            return Ok(());
+        }
+        let path = self.path.display();
+        Err(StoreError::Unavailable(format!(
+            "{path} is another file than the one that is open"
+        )))
+    }
+}
+
 /// What every PostgreSQL connection starts with: the isolation that the orders of revocation were
 /// checked on, commits that survive a crash whatever the server's default, and bounded waiting.
 const SESSION_SETTINGS: [&str; 4] = [
@@ -225,41 +287,51 @@ const SESSION_SETTINGS: [&str; 4] = [
 
 const DATABASE_CLOCK: &str = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
 
-enum Attempt<T> {
-    Done(T),
-    Repeat,
+/// A connection to a database whose schema is up to date.
+///
+/// Turning a new file to WAL takes a lock that SQLite refuses at once instead of waiting for it:
+/// where another process does the same, this is unavailable for a moment.
+async fn first_sqlite(connect: &SqliteConnectOptions) -> Result<SqliteConnection, StoreError> {
+    let mut conn = SqliteConnection::connect_with(connect).await?;
+    migrate::sqlite(&mut conn).await?;
+    Ok(conn)
 }
 
-/// One transaction on PostgreSQL.
-async fn attempt<T, E, U>(pool: &PgPool, unit: U) -> Attempt<Result<T, E>>
+/// One unit on PostgreSQL, again where the engine gave it up for another.
+async fn attempts<T, E, U>(pool: PgPool, unit: U) -> Result<T, E>
 where
-    U: for<'a, 'c> FnOnce(&'a mut Conn<'c>) -> BoxFuture<'a, Result<T, E>>,
+    U: for<'a, 'c> FnOnce(&'a mut Conn<'c>) -> BoxFuture<'a, Result<T, E>> + Clone + Send,
     E: From<StoreError>,
 {
-    let failed = |error: sqlx::Error| match StoreError::from(error) {
-        StoreError::Serialization => Attempt::Repeat,
-        error => Attempt::Done(Err(error.into())),
-    };
-    let mut transaction = match pool.begin().await {
-        Ok(transaction) => transaction,
-        Err(error) => return failed(error),
-    };
-    let mut conn = Conn::postgres(&mut transaction);
-    let result = unit(&mut conn).await;
-    let must_repeat = conn.must_repeat;
-    match result {
-        Ok(answer) => match transaction.commit().await {
-            Ok(()) => Attempt::Done(Ok(answer)),
-            Err(error) => failed(error),
-        },
-        Err(error) => {
-            // Dropping the transaction would roll back too, but only when the connection is used next.
-            let _ = transaction.rollback().await;
-            if must_repeat {
-                Attempt::Repeat
-            } else {
-                Attempt::Done(Err(error))
-            }
+    for _ in 0..ATTEMPTS {
+        match attempt(&pool, unit.clone()).await {
+            Ok(result) => return result,
+            Err(StoreError::Serialization) => {}
+            Err(error) => return Err(error.into()),
         }
+    }
+    Err(StoreError::Serialization.into())
+}
+
+/// One transaction: what the unit answered, or why the engine could not run or commit it.
+async fn attempt<T, E, U>(pool: &PgPool, unit: U) -> Result<Result<T, E>, StoreError>
+where
+    U: for<'a, 'c> FnOnce(&'a mut Conn<'c>) -> BoxFuture<'a, Result<T, E>> + Send,
+    E: From<StoreError>,
+{
+    let mut transaction = pool.begin().await?;
+    let mut conn = Conn::postgres(&mut transaction);
+    let result = unit::run(unit, &mut conn).await;
+    let must_repeat = conn.must_repeat;
+    if result.is_ok() {
+        transaction.commit().await?;
+    } else {
+        // Dropping the transaction would roll back too, but only when the connection is used next.
+        let _ = transaction.rollback().await;
+    }
+    if must_repeat {
+        Err(StoreError::Serialization)
+    } else {
+        Ok(result)
     }
 }

@@ -4,10 +4,11 @@
 //! run one after another inside one transaction, each under a savepoint of its own, and all are
 //! answered after the commit. Nobody is told "done" before the disk was.
 
+use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{BoxFuture, Conn, StoreError};
+use crate::{BoxFuture, Conn, StoreError, unit};
 
 /// Units that may wait; one more is refused as [`StoreError::Busy`].
 const QUEUE: usize = 4096;
@@ -15,8 +16,10 @@ const QUEUE: usize = 4096;
 /// Units that share one commit.
 const GROUP: usize = 256;
 
-/// A unit of work with its type erased. What it answers with is kept until the commit is known.
-type Job = Box<dyn for<'a, 'c> FnOnce(&'a mut Conn<'c>) -> BoxFuture<'a, Ran> + Send>;
+/// A unit of work with its type erased: run on a connection, or told why there is none. What it
+/// answers with is kept until the commit is known.
+type Job =
+    Box<dyn for<'a, 'c> FnOnce(Result<&'a mut Conn<'c>, StoreError>) -> BoxFuture<'a, Ran> + Send>;
 
 /// A unit that has run: whether it wants its changes kept, and how to answer it.
 struct Ran {
@@ -36,10 +39,17 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Gives the connection to a task of its own.
-    pub(crate) fn start(conn: SqliteConnection) -> Self {
+    /// Gives the connection to a task of its own, which makes another as `connect` says where this
+    /// one fails.
+    pub(crate) fn start(conn: SqliteConnection, connect: SqliteConnectOptions) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE);
-        tokio::spawn(run(conn, waiting));
+        tokio::spawn(run(
+            Link {
+                connect,
+                conn: Some(conn),
+            },
+            waiting,
+        ));
         Self { queue }
     }
 
@@ -53,7 +63,10 @@ impl Writer {
         let (sender, receiver) = oneshot::channel();
         let job: Job = Box::new(move |conn| {
             Box::pin(async move {
-                let result = unit(conn).await;
+                let result = match conn {
+                    Ok(conn) => unit::run(unit, conn).await,
+                    Err(error) => Err(error.into()),
+                };
                 Ran {
                     keep: result.is_ok(),
                     answer: Box::new(move |committed| {
@@ -89,7 +102,35 @@ fn stopped() -> StoreError {
     StoreError::Unavailable("the writer has stopped".to_owned())
 }
 
-async fn run(mut conn: SqliteConnection, mut waiting: mpsc::Receiver<Message>) {
+/// The writing connection, and how to make another.
+struct Link {
+    connect: SqliteConnectOptions,
+    conn: Option<SqliteConnection>,
+}
+
+impl Link {
+    /// The connection inside a new transaction.
+    async fn begin(&mut self) -> sqlx::Result<&mut SqliteConnection> {
+        let conn = match self.conn.take() {
+            Some(conn) => conn,
+            None => SqliteConnection::connect_with(&self.connect).await?,
+        };
+        let conn = self.conn.insert(conn);
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut *conn).await?;
+        Ok(conn)
+    }
+
+    /// Ends the connection, and with it whatever transaction it is in.
+    async fn close(&mut self) {
+        if let Some(conn) = self.conn.take()
+            && let Err(error) = conn.close().await
+        {
+            tracing::warn!(%error, "closing the database failed");
+        }
+    }
+}
+
+async fn run(mut link: Link, mut waiting: mpsc::Receiver<Message>) {
     let mut messages = Vec::with_capacity(GROUP);
     while waiting.recv_many(&mut messages, GROUP).await > 0 {
         let mut group = Vec::with_capacity(messages.len());
@@ -101,12 +142,12 @@ async fn run(mut conn: SqliteConnection, mut waiting: mpsc::Receiver<Message>) {
                 Message::Stop(done) => stop = Some(done),
             }
         }
-        commit(&mut conn, group).await;
+        if !group.is_empty() {
+            commit(&mut link, group).await;
+        }
         if let Some(done) = stop {
             waiting.close();
-            if let Err(error) = conn.close().await {
-                tracing::warn!(%error, "closing the database failed");
-            }
+            link.close().await;
             let _ = done.send(());
             return;
         }
@@ -114,14 +155,14 @@ async fn run(mut conn: SqliteConnection, mut waiting: mpsc::Receiver<Message>) {
 }
 
 /// Runs a group inside one transaction and answers each of its units.
-async fn commit(conn: &mut SqliteConnection, group: Vec<Job>) {
+async fn commit(link: &mut Link, group: Vec<Job>) {
     let mut ran = Vec::with_capacity(group.len());
     let mut group = group.into_iter();
     let outcome = async {
-        sqlx::query("BEGIN IMMEDIATE").execute(&mut *conn).await?;
+        let conn = link.begin().await?;
         for job in group.by_ref() {
             sqlx::query("SAVEPOINT unit").execute(&mut *conn).await?;
-            let unit = job(&mut Conn::sqlite(conn)).await;
+            let unit = job(Ok(&mut Conn::sqlite(conn))).await;
             let keep = unit.keep;
             ran.push(unit);
             if !keep {
@@ -132,17 +173,18 @@ async fn commit(conn: &mut SqliteConnection, group: Vec<Job>) {
         sqlx::query("COMMIT").execute(&mut *conn).await
     }
     .await;
-    match outcome {
-        Ok(_) => ran.into_iter().for_each(|unit| (unit.answer)(Ok(()))),
-        Err(error) => {
-            // Where the engine has rolled back already this fails, and that is all right.
-            let _ = sqlx::query("ROLLBACK").execute(&mut *conn).await;
-            let failure = StoreError::from(error);
-            tracing::error!(%failure, units = ran.len(), "a group commit failed");
-            for unit in ran {
-                (unit.answer)(Err(StoreError::Unavailable(failure.to_string())));
-            }
-            // Units that had not run are dropped, and their senders with them: answered as stopped.
-        }
+    let Err(error) = outcome else {
+        return ran.into_iter().for_each(|unit| (unit.answer)(Ok(())));
+    };
+    let failure = StoreError::from(error).to_string();
+    tracing::error!(%failure, units = ran.len() + group.len(), "a group of writes failed");
+    // A new connection, because what state this one is in is anybody's guess.
+    link.close().await;
+    for unit in ran {
+        (unit.answer)(Err(StoreError::Unavailable(failure.clone())));
+    }
+    for job in group {
+        let unit = job(Err(StoreError::Unavailable(failure.clone()))).await;
+        (unit.answer)(Ok(()));
     }
 }

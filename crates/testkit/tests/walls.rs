@@ -232,6 +232,24 @@ fn no_crate_depends_on_what_it_may_not_and_no_permission_is_stale() {
 }
 
 #[test]
+fn no_dependency_is_declared_and_unused() {
+    let sources: Vec<_> = sources()
+        .into_iter()
+        .map(|(krate, path)| (krate, fs::read_to_string(path).unwrap()))
+        .collect();
+    for Crate { name, direct, .. } in workspace(&metadata()) {
+        let folder = name.trim_start_matches("countersign-");
+        for dependency in direct {
+            let word = dependency.replace('-', "_");
+            let used = sources
+                .iter()
+                .any(|(krate, text)| krate == folder && text.contains(&word));
+            assert!(used, "{name} declares {dependency} and does not name it");
+        }
+    }
+}
+
+#[test]
 fn no_source_line_reaches_over_a_wall() {
     let walls = walls();
     for (krate, path) in sources() {

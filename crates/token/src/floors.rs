@@ -4,10 +4,8 @@
 //! at which it was minted as its claim `rev`, and is refused if any floor on its token, session,
 //! user, client or issuer stands higher.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::fmt;
-use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -208,94 +206,9 @@ mod whole_seconds {
     }
 }
 
-/// The floors in force, by subject, and how far in the log they reach.
-#[derive(Debug, Default)]
-pub struct Floors {
-    marks: HashMap<Subject, Mark, BuildHasherDefault<FirstBytes>>,
-    seq: Seq,
-}
-
-/// The highest floors of one subject, one for each reason, so that none masks another. Zero is
-/// "none": no `rev` is below it.
-#[derive(Clone, Copy, Debug, Default)]
-struct Mark {
-    revoked: Seq,
-    superseded: Seq,
-    expires: Timestamp,
-}
-
-impl Floors {
-    /// Adds what an answer of the feed brought and takes its `seq` as the cursor, **even where
-    /// that is lower**: a database that went back in time leads, and its followers follow.
-    pub fn apply(&mut self, floors: &[Floor], seq: Seq) {
-        floors.iter().for_each(|floor| self.note(floor));
-        self.seq = seq;
-    }
-
-    /// Adds one floor without moving the cursor: a node knows of its own floors before it has
-    /// read the log up to them.
-    pub fn note(&mut self, floor: &Floor) {
-        let mark = match self.marks.entry(floor.subject) {
-            Entry::Occupied(mark) => mark.into_mut(),
-            Entry::Vacant(place) => place.insert(Mark {
-                expires: floor.expires,
-                ..Mark::default()
-            }),
-        };
-        let highest = match floor.reason {
-            Reason::Revoked => &mut mark.revoked,
-            Reason::Superseded => &mut mark.superseded,
-        };
-        *highest = floor.seq.max(*highest);
-        mark.expires = floor.expires.max(mark.expires);
-    }
-
-    /// The position in the log up to which all floors are known.
-    pub fn seq(&self) -> Seq {
-        self.seq
-    }
-
-    /// Forgets what concerns expired tokens only.
-    pub fn prune(&mut self, now: Timestamp) {
-        self.marks.retain(|_, mark| mark.expires > now);
-        // A wave of logouts should not hold its memory for ever.
-        if self.marks.len() < self.marks.capacity() / 4 {
-            self.marks.shrink_to(self.marks.len() * 2);
-        }
-    }
-
-    /// How many subjects have a floor.
-    pub fn len(&self) -> usize {
-        self.marks.len()
-    }
-
-    /// Whether no subject has a floor.
-    pub fn is_empty(&self) -> bool {
-        self.marks.is_empty()
-    }
-
-    /// Whether a token minted at `rev` for these subjects is below a floor, and why. Every floor
-    /// counts: `Revoked` if any that matches says so, else `Superseded`.
-    pub fn judge(&self, subjects: &[Subject; 5], rev: Seq) -> Option<Reason> {
-        let marks = subjects
-            .iter()
-            .filter_map(|subject| self.marks.get(subject));
-        let mut reason = None;
-        for mark in marks {
-            if mark.revoked > rev {
-                return Some(Reason::Revoked);
-            }
-            if mark.superseded > rev {
-                reason = Some(Reason::Superseded);
-            }
-        }
-        reason
-    }
-}
-
 /// Takes the eight bytes that [`Subject`] gives as they are.
 #[derive(Default)]
-struct FirstBytes(u64);
+pub(crate) struct FirstBytes(u64);
 
 impl Hasher for FirstBytes {
     fn finish(&self) -> u64 {
@@ -377,44 +290,5 @@ mod tests {
             Subject::of(Scope::Session, "1")
         );
         assert_eq!("Token".parse::<Scope>(), Err(UnknownScope));
-    }
-
-    #[test]
-    fn memory_is_given_back_after_a_wave_of_floors() {
-        let mut floors = Floors::default();
-        let floor = |n: u64, expires| Floor {
-            seq: Seq(1),
-            scope: Scope::Token,
-            subject: Subject::of(Scope::Token, &n.to_string()),
-            reason: Reason::Revoked,
-            expires: Timestamp::from_secs(expires),
-        };
-        (0..10_000).for_each(|n| floors.note(&floor(n, i64::from(n < 100))));
-        assert_eq!((floors.len(), floors.seq()), (10_000, Seq(0)));
-        let full = floors.marks.capacity();
-        floors.prune(Timestamp::from_secs(0));
-        assert_eq!(floors.len(), 100);
-        assert!(floors.marks.capacity() < full / 10);
-    }
-
-    #[test]
-    fn a_subject_with_two_floors_is_kept_until_the_later_one_may_go() {
-        let mut floors = Floors::default();
-        let subject = Subject::of(Scope::User, "42");
-        for (seq, secs) in [(2, 20), (1, 10)] {
-            let expires = Timestamp::from_secs(secs);
-            let reason = Reason::Revoked;
-            floors.note(&Floor {
-                seq: Seq(seq),
-                scope: Scope::User,
-                subject,
-                reason,
-                expires,
-            });
-        }
-        floors.prune(Timestamp::from_secs(19));
-        assert_eq!(floors.judge(&[subject; 5], Seq(1)), Some(Reason::Revoked));
-        floors.prune(Timestamp::from_secs(20));
-        assert!(floors.is_empty());
     }
 }

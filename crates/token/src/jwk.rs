@@ -173,7 +173,12 @@ impl Jwk {
             }
         }
         .map_err(|_| JwkError::Weak)?;
-        Ok(VerifyingKey::public(self.kid.clone(), self.alg, key))
+        Ok(VerifyingKey::public(
+            self.kid.clone(),
+            self.alg,
+            key,
+            &self.thumbprint(),
+        ))
     }
 }
 

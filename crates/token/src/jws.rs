@@ -7,6 +7,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 use crate::crypto::{b64, unb64};
 use crate::json::{Text, Unknown, once};
+use crate::keys::KeyIdentity;
 use crate::{Algorithm, KeySet};
 
 /// Anything longer is refused unread.
@@ -40,6 +41,7 @@ pub struct Verified {
     pub kid: String,
     /// The payload, any bytes whatever.
     pub payload: Vec<u8>,
+    pub(crate) key: KeyIdentity,
 }
 
 /// Verifies a compact JWS. The key is found by `kid` alone, and `alg` must be that key's.
@@ -63,6 +65,7 @@ pub fn verify(keys: &KeySet, token: &str) -> Result<Verified, Rejection> {
         typ,
         kid: kid.into_owned(),
         payload: parts.payload,
+        key: key.identity(),
     })
 }
 

@@ -214,12 +214,25 @@ impl fmt::Debug for SigningKey {
     }
 }
 
+/// Which key it is, by its algorithm, name and material: no two keys share one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct KeyIdentity([u8; 32]);
+
+impl KeyIdentity {
+    /// `material` is a digest of what only this key has.
+    fn of(algorithm: Algorithm, kid: &str, material: &[u8; 32]) -> Self {
+        let text = [algorithm.as_str().as_bytes(), material, kid.as_bytes()].concat();
+        Self(sha256(&text))
+    }
+}
+
 /// A key that verifies, with its name and its one algorithm.
 #[derive(Clone)]
 pub struct VerifyingKey {
     kid: String,
     algorithm: Algorithm,
     prepared: Prepared,
+    identity: KeyIdentity,
 }
 
 #[derive(Clone)]
@@ -229,8 +242,14 @@ pub(crate) enum Prepared {
 }
 
 impl VerifyingKey {
-    pub(crate) fn public(kid: String, algorithm: Algorithm, key: ParsedPublicKey) -> Self {
+    pub(crate) fn public(
+        kid: String,
+        algorithm: Algorithm,
+        key: ParsedPublicKey,
+        thumbprint: &[u8; 32],
+    ) -> Self {
         Self {
+            identity: KeyIdentity::of(algorithm, &kid, thumbprint),
             kid,
             algorithm,
             prepared: Prepared::Public(key),
@@ -246,7 +265,11 @@ impl VerifyingKey {
             return Err(KeyError::TooShort);
         }
         let prepared = Prepared::Secret(Box::new(hmac::Key::new(hmac::HMAC_SHA256, secret)));
+        // A MAC under the secret: a plain digest of a weak one would be a thing to keep from logs.
+        let digest = Zeroizing::new(sha256(secret));
+        let material = hmac_sha256(&digest, &[b"countersign key identity"]);
         Ok(Self {
+            identity: KeyIdentity::of(Algorithm::Hs256, &kid, &material),
             kid,
             algorithm: Algorithm::Hs256,
             prepared,
@@ -261,6 +284,10 @@ impl VerifyingKey {
     /// The only `alg` with which this key verifies anything.
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm
+    }
+
+    pub(crate) fn identity(&self) -> KeyIdentity {
+        self.identity
     }
 
     /// Whether this is the key's signature of the message. Tokens go through
@@ -288,6 +315,11 @@ impl KeySet {
     pub fn get(&self, kid: &str) -> Option<&VerifyingKey> {
         // A set holds two or three keys: comparing names is faster than hashing one.
         self.0.iter().find(|key| key.kid == kid)
+    }
+
+    /// Whether exactly this key is among them, whatever its name.
+    pub(crate) fn holds(&self, identity: &KeyIdentity) -> bool {
+        self.0.iter().any(|key| key.identity == *identity)
     }
 
     /// Adds a key, and tells whether it was added: a name that is taken keeps its key, so that

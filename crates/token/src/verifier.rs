@@ -5,6 +5,8 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use crate::jws::{self, Rejection};
+use crate::keys::KeyIdentity;
+use crate::memo::{Digest, Memo, Remembered};
 use crate::{ACCESS, Claims, Floor, Floors, KeySet, Reason, Scope, Seq, Subject, TYP, Timestamp};
 
 /// What a verifier asks of every token.
@@ -104,13 +106,32 @@ pub struct Verifier {
     life_millis: AtomicU64,
     keys: RwLock<Arc<KeySet>>,
     floors: RwLock<Floors>,
+    memo: Memo<Examined>,
 }
+
+/// How much memory remembered tokens take at most, unless told otherwise.
+pub const MEMO_BYTES: usize = 16 << 20;
 
 /// What holds of a token's bytes under one key set for ever, whatever the time and the floors:
 /// the part of a check that may be remembered.
+#[derive(Clone, Debug)]
 struct Examined {
     claims: Arc<Claims>,
     subjects: [Subject; 5],
+    /// Which key verified it.
+    key: KeyIdentity,
+    /// How long the token is, by which the size of its claims is estimated.
+    token_bytes: usize,
+}
+
+impl Remembered for Examined {
+    fn bytes(&self) -> usize {
+        size_of::<Self>() + size_of::<Claims>() + self.token_bytes
+    }
+
+    fn expires(&self) -> Timestamp {
+        Timestamp::from_secs(self.claims.exp)
+    }
 }
 
 impl Verifier {
@@ -124,6 +145,16 @@ impl Verifier {
             life_millis: AtomicU64::new(millis(policy.life)),
             keys: RwLock::default(),
             floors: RwLock::default(),
+            memo: Memo::new(MEMO_BYTES),
+        }
+    }
+
+    /// The same, remembering at most about so many bytes of verified tokens; 0 remembers none.
+    #[must_use]
+    pub fn with_memo(self, bytes: usize) -> Self {
+        Self {
+            memo: Memo::new(bytes),
+            ..self
         }
     }
 
@@ -165,6 +196,7 @@ impl Verifier {
     /// See [`Floors::prune`].
     pub fn prune(&self, now: Timestamp) {
         self.floors_mut().prune(now);
+        self.memo.prune(now.minus(self.leeway));
     }
 
     /// The check: everything the contract asks of an access token, in its order.
@@ -172,7 +204,19 @@ impl Verifier {
     /// # Errors
     /// The first [`Refusal`] that applies.
     pub fn check(&self, token: &str, now: Timestamp) -> Result<Arc<Claims>, Refusal> {
-        let examined = self.examine(token)?;
+        let digest = Digest::of(token);
+        let known = self
+            .memo
+            .get(&digest)
+            .filter(|known| self.has_key(&known.key));
+        let examined = match known {
+            Some(known) => known,
+            None => {
+                let examined = self.examine(token)?;
+                self.memo.put(digest, examined.clone());
+                examined
+            }
+        };
         self.judge(&examined, now)?;
         Ok(examined.claims)
     }
@@ -214,13 +258,25 @@ impl Verifier {
         Ok(Examined {
             claims: Arc::new(claims),
             subjects,
+            key: verified.key,
+            token_bytes: token.len(),
         })
+    }
+
+    /// Whether a key that verified something is still among the keys.
+    fn has_key(&self, key: &KeyIdentity) -> bool {
+        self.keys
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .holds(key)
     }
 
     /// Times and floors, on every use.
     fn judge(
         &self,
-        Examined { claims, subjects }: &Examined,
+        Examined {
+            claims, subjects, ..
+        }: &Examined,
         now: Timestamp,
     ) -> Result<(), Refusal> {
         let (iat, nbf, exp) = (

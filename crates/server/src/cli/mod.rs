@@ -1,19 +1,42 @@
-//! The command line.
+//! The command line: it parses, calls one flow, and prints.
 
+mod ask;
+mod client;
+mod config;
+mod failure;
+mod key;
+mod output;
+#[cfg(test)]
+mod reference;
 mod serve;
+mod session;
+mod user;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, ColorChoice, Parser, Subcommand};
+use countersign_flows::{Cx, start};
 
-use crate::boot::BootError;
-use crate::config::{Config, Inputs, Problems};
+use self::failure::Failure;
+use crate::boot::{self, BootError};
+use crate::config::{Config, Inputs};
 
-/// The login for any application, in one binary.
+/// The login for any application, in one binary
 #[derive(Debug, Parser)]
-#[command(name = "countersign", version, arg_required_else_help = true)]
+#[command(
+    name = "countersign",
+    version,
+    color = ColorChoice::Never,
+    arg_required_else_help = true,
+    after_help = "\
+Examples:
+  countersign user add --username ada --role admin
+  countersign serve
+
+Exit codes: 0 done, 1 refused, 2 wrong usage, 78 wrong configuration. With --json, refusals are \
+{\"code\", \"message\"} on standard error, with the codes of the HTTP interface."
+)]
 struct Cli {
     #[command(flatten)]
     global: Global,
@@ -23,8 +46,9 @@ struct Cli {
 
 /// What every command takes.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
 struct Global {
-    /// The data directory
+    /// The data directory [default: ./data]
     #[arg(long, global = true, value_name = "DIR")]
     data: Option<PathBuf>,
     /// The configuration file, instead of countersign.toml in the working directory
@@ -33,7 +57,7 @@ struct Global {
     /// Answer in JSON
     #[arg(long, global = true)]
     json: bool,
-    /// Do not color anything
+    /// Print no colors, as with NO_COLOR in the environment
     #[arg(long, global = true)]
     no_color: bool,
     /// Print nothing but what was asked for
@@ -44,68 +68,57 @@ struct Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Start the server
-    Serve(Serve),
-}
-
-#[derive(Debug, Args)]
-struct Serve {
-    /// Address and port to listen on
-    #[arg(long, value_name = "ADDRESS")]
-    listen: Option<SocketAddr>,
-}
-
-/// Why a command did not do what was asked.
-#[derive(Debug, thiserror::Error)]
-enum Failure {
-    /// It was refused.
-    #[error("{0}")]
-    Refused(String),
-    /// The configuration does not work.
-    #[error("{0}")]
-    Configuration(String),
-}
-
-impl From<Problems> for Failure {
-    fn from(problems: Problems) -> Self {
-        Self::Configuration(problems.to_string())
-    }
-}
-
-impl From<BootError> for Failure {
-    fn from(error: BootError) -> Self {
-        use countersign_flows::start::StartError;
-        match error {
-            BootError::InUse { .. }
-            | BootError::Store(_)
-            | BootError::Start(StartError::Flow(_)) => Self::Refused(error.to_string()),
-            _ => Self::Configuration(error.to_string()),
-        }
-    }
+    Serve(serve::Serve),
+    /// Accounts: add, list, show, change, delete
+    #[command(subcommand)]
+    User(user::User),
+    /// Logins on devices: list, revoke
+    #[command(subcommand)]
+    Session(session::Session),
+    /// Services that check tokens: add, list, rotate, remove
+    #[command(subcommand)]
+    Client(client::Client),
+    /// Signing keys: list, rotate, revoke
+    #[command(subcommand)]
+    Key(key::Key),
+    /// Show the effective configuration and where each value came from
+    Config(config::Show),
 }
 
 /// Runs the command that the arguments name.
 ///
 /// Exit codes: 0 done, 1 refused, 2 wrong usage, 78 wrong configuration.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let result = match &cli.command {
-        Command::Serve(serve) => serve::run(&cli.global, serve),
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return misunderstood(&error),
     };
-    match result {
+    let Cli { global, command } = cli;
+    let done = match command {
+        Command::Serve(serve) => serve.run(&global),
+        Command::User(user) => user.run(&global),
+        Command::Session(session) => session.run(&global),
+        Command::Client(client) => client.run(&global),
+        Command::Key(key) => key.run(&global),
+        Command::Config(show) => show.run(&global),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            complain(&failure.to_string());
-            ExitCode::from(match failure {
-                Failure::Refused(_) => 1,
-                Failure::Configuration(_) => 78,
-            })
-        }
+        Err(failure) => failure.report(global.json),
     }
 }
 
-#[expect(clippy::print_stderr, reason = "a command speaks to whoever typed it")]
-fn complain(text: &str) {
-    eprintln!("countersign: {text}");
+/// Help that was asked for, or what is wrong with the arguments.
+fn misunderstood(error: &clap::Error) -> ExitCode {
+    use clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand as Incomplete;
+    if !error.use_stderr() || error.kind() == Incomplete {
+        let _ = error.print();
+        return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+    }
+    let json = std::env::args_os().any(|argument| argument == "--json");
+    let text = error.render().to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text).trim_end();
+    Failure::usage(text).report(json)
 }
 
 /// Loads the configuration from where this process finds it.
@@ -113,8 +126,9 @@ fn configuration(global: &Global, mut flags: Vec<(String, String)>) -> Result<Co
     if let Some(data) = &global.data {
         flags.push(("server.data".to_owned(), data.display().to_string()));
     }
-    let directory = std::env::current_dir()
-        .map_err(|error| Failure::Refused(format!("the working directory: {error}")))?;
+    let directory = std::env::current_dir().map_err(|error| {
+        Failure::refused("file_unusable", format!("the working directory: {error}"))
+    })?;
     let environment = std::env::vars_os().collect();
     Ok(Config::load(&Inputs {
         flags,
@@ -124,9 +138,46 @@ fn configuration(global: &Global, mut flags: Vec<(String, String)>) -> Result<Co
     })?)
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    tokio::runtime::Builder::new_multi_thread()
+/// What a command does where there is no database yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Where {
+    /// It makes one: the first administrator comes before the first start.
+    New,
+    /// It says so. Looking must not make anything.
+    Existing,
+}
+
+/// Runs a command on the database, beside a server or without: one thread, one hash at a time, no
+/// loops in the background.
+fn with_cx(
+    global: &Global,
+    place: Where,
+    work: impl AsyncFnOnce(&Cx) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let config = configuration(global, Vec::new())?;
+    if let Some(file) = boot::missing_database(&config).filter(|_| place == Where::Existing) {
+        let text = format!(
+            "there is no database at {} yet: `countersign user add` and `countersign serve` make \
+             it, and --data names another directory",
+            file.display()
+        );
+        return Err(Failure::refused("no_database", text));
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::Refused(format!("starting threads: {error}")))
+        .map_err(|error| Failure::refused("internal", format!("starting: {error}")))?;
+    runtime.block_on(async {
+        let opened = boot::open(&config, 1).await?;
+        let db = opened.parts.db.clone();
+        let done = async {
+            let cx = start::command(opened.parts)
+                .await
+                .map_err(BootError::from)?;
+            work(&cx).await
+        };
+        let done = done.await;
+        db.close().await;
+        done
+    })
 }

@@ -1,71 +1,99 @@
 //! `countersign serve`.
 
-use std::io::{self, Write};
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use countersign_core::key::KeyRecord;
+use clap::Args;
 use countersign_flows::start::{self, Started};
+use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Failure, Global, Serve, configuration, runtime};
-use crate::boot::{self, DataLock};
-use crate::config::{Algorithm, Config};
+use super::output::Output;
+use super::{Failure, Global, configuration};
+use crate::boot::{self, BootError, DataLock};
+use crate::config::Config;
 use crate::{http, serve, telemetry};
 
-pub(super) fn run(global: &Global, serve: &Serve) -> Result<(), Failure> {
-    let flags = serve
-        .listen
-        .map(|listen| ("server.listen".to_owned(), listen.to_string()));
-    let config = configuration(global, flags.into_iter().collect())?;
-    telemetry::start(config.log.format, config.log.level, !global.no_color);
-    runtime()?.block_on(run_server(config, global))
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  countersign serve
+  countersign serve --listen 127.0.0.1:5001 --data /var/lib/countersign
+
+Logs go to standard error. On SIGTERM and SIGINT the server finishes what is under way, for at most \
+server.shutdown_grace, and exits with 0. With --json the start lines are one object: `{\"version\", \
+\"data\", \"new_data\", \"engine\", \"alg\", \"kid\", \"new_key\", \"listen\", \"url\", \"has_admin\"}`, where \
+`kid` is null with JWT_SECRET_KEY.")]
+pub(super) struct Serve {
+    /// Address and port to listen on [default: 127.0.0.1:5000]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
 }
 
-async fn run_server(mut config: Config, global: &Global) -> Result<(), Failure> {
+impl Serve {
+    pub(super) fn run(self, global: &Global) -> Result<(), Failure> {
+        let listen = self.listen.map(|listen| listen.to_string());
+        let flags = listen.map(|listen| ("server.listen".to_owned(), listen));
+        let config = configuration(global, flags.into_iter().collect())?;
+        let no_color = std::env::var_os("NO_COLOR").is_some_and(|set| !set.is_empty());
+        let color = !global.no_color && !no_color;
+        telemetry::start(config.log.format, config.log.level, color);
+        tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::refused("internal", format!("starting threads: {error}")))?
+            .block_on(serve(config, global))
+    }
+}
+
+async fn serve(mut config: Config, global: &Global) -> Result<(), Failure> {
     // The port first: most that can go wrong goes wrong here, before anything is made on disk.
-    let listener = TcpListener::bind(config.server.listen)
+    let listen = config.server.listen;
+    let listener = TcpListener::bind(listen)
         .await
-        .map_err(|error| {
-            let listen = config.server.listen;
-            let other = listen.port().checked_add(1).unwrap_or(5000);
-            let ip = listen.ip();
-            Failure::Refused(match error.kind() {
-                io::ErrorKind::AddrInUse => format!(
-                    "{listen} is taken by another program: try --listen {}",
-                    std::net::SocketAddr::new(ip, other)
-                ),
-                _ => format!("listening on {listen}: {error}"),
-            })
-        })?;
+        .map_err(|error| not_listening(&config, &error))?;
     let address = listener
         .local_addr()
-        .map_err(|error| Failure::Refused(error.to_string()))?;
+        .map_err(|error| Failure::refused("internal", error.to_string()))?;
     config.listening_on(address);
     let lock = DataLock::take(&config)?;
-    let opened = boot::open(&config).await?;
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let opened = boot::open(&config, threads).await?;
     let new_data = opened.new_data;
-    let Started {
-        cx,
-        new_key,
-        has_admin,
-    } = start::serve(opened.parts)
-        .await
-        .map_err(boot::BootError::from)?;
-    let cx = Arc::new(cx);
+    let started = start::serve(opened.parts).await.map_err(BootError::from)?;
+    let stop = stopped()
+        .map_err(|error| Failure::refused("internal", format!("waiting for signals: {error}")))?;
     if !global.quiet {
-        announce(&config, &cx, new_data, new_key.as_ref(), has_admin);
+        let lines = StartLines::new(&config, &started, new_data);
+        // A closed standard output does not stop a server.
+        let _ = Output::new(global).answer(&lines, || lines.text());
     }
+    let cx = Arc::new(started.cx);
     let router = http::router(&config, Arc::clone(&cx));
     let follow = tokio::spawn(serve::follow_log(Arc::clone(&cx)));
     let tidy = tokio::spawn(serve::keep_tidy(Arc::clone(&cx)));
-    let stop = stopped().map_err(|error| Failure::Refused(format!("signals: {error}")))?;
     serve::run(&config, listener, router, stop).await;
     follow.abort();
     tidy.abort();
     cx.db.close().await;
     drop(lock);
     Ok(())
+}
+
+/// Why the port cannot be had, and what to type. Most often this very server runs already.
+fn not_listening(config: &Config, error: &io::Error) -> Failure {
+    let listen = config.server.listen;
+    if error.kind() != io::ErrorKind::AddrInUse {
+        return Failure::refused("not_listening", format!("listening on {listen}: {error}"));
+    }
+    if let Some(in_use) = DataLock::taken(config) {
+        return in_use.into();
+    }
+    let other = SocketAddr::new(listen.ip(), listen.port().checked_add(1).unwrap_or(5000));
+    let text = format!("{listen} is taken by another program: try --listen {other}");
+    Failure::refused("port_taken", text)
 }
 
 /// Ready when the process is asked to stop.
@@ -82,51 +110,77 @@ fn stopped() -> io::Result<impl Future<Output = ()>> {
 }
 
 /// The start lines: what runs, where, and what to type next.
-fn announce(
-    config: &Config,
-    cx: &countersign_flows::Cx,
+#[derive(Debug, Serialize)]
+struct StartLines {
+    version: &'static str,
+    data: String,
     new_data: bool,
-    new_key: Option<&KeyRecord>,
+    engine: &'static str,
+    alg: Option<&'static str>,
+    kid: Option<String>,
+    new_key: bool,
+    listen: SocketAddr,
+    url: String,
     has_admin: bool,
-) {
-    let new = |is_new: bool| if is_new { " (new)" } else { "" };
-    let version = env!("CARGO_PKG_VERSION");
-    let engine = cx.db.engine_name();
-    let data = config.server.data.display();
-    let key = match cx.keys.signing(cx.clock.now()) {
-        _ if cx.keys.is_shared() => "HS256 with JWT_SECRET_KEY".to_owned(),
-        Ok(key) => {
-            let made = new_key.is_some_and(|new| new.kid == key.kid());
-            format!("{} key {}{}", key.algorithm(), key.kid(), new(made))
+}
+
+impl StartLines {
+    fn new(config: &Config, started: &Started, new_data: bool) -> Self {
+        let cx = &started.cx;
+        let signing = cx.keys.signing(cx.clock.now()).ok();
+        let alg = signing.as_ref().map(|key| key.algorithm().as_str());
+        let own = signing.filter(|_| !cx.keys.is_shared());
+        let kid = own.map(|key| key.kid().to_owned());
+        let made = started.new_key.as_ref().map(|key| &key.kid);
+        Self {
+            version: env!("CARGO_PKG_VERSION"),
+            data: config.server.data.display().to_string(),
+            new_data,
+            engine: cx.db.engine_name(),
+            alg,
+            new_key: kid.is_some() && kid.as_ref() == made,
+            kid,
+            listen: config.server.listen,
+            url: format!(
+                "{}/",
+                config.server.public_url.to_string().trim_end_matches('/')
+            ),
+            has_admin: started.has_admin,
         }
-        Err(_) => "no signing key".to_owned(),
-    };
-    let url = &config.server.public_url;
-    let base = url.to_string();
-    let base = base.trim_end_matches('/');
-    let mut lines = vec![
-        format!(
-            "Countersign {version}   data {data}{}   {engine}   {key}",
-            new(new_data)
-        ),
-        format!("Running on http://{}/", config.server.listen),
-    ];
-    if !base.ends_with(&config.server.listen.to_string()) {
-        lines.push(format!("Reached at {base}/"));
     }
-    if config.token.algorithm == Algorithm::Hs256 && cx.keys.is_shared() {
-        lines.push("Whoever holds JWT_SECRET_KEY can sign as anybody.".to_owned());
+
+    fn text(&self) -> String {
+        let new = |is_new: bool| if is_new { " (new)" } else { "" };
+        let key = match (self.alg, &self.kid) {
+            (Some(alg), Some(kid)) => format!("{alg} key {kid}{}", new(self.new_key)),
+            (Some(alg), None) => format!("{alg} with JWT_SECRET_KEY"),
+            (None, _) => "no signing key".to_owned(),
+        };
+        let here = format!("http://{}/", self.listen);
+        let mut lines = vec![
+            format!(
+                "Countersign {}   data {}{}   {}   {key}",
+                self.version,
+                self.data,
+                new(self.new_data),
+                self.engine
+            ),
+            format!("Running on {here}"),
+        ];
+        if self.url != here {
+            lines.push(format!("Reached at {}", self.url));
+        }
+        if self.alg.is_some() && self.kid.is_none() {
+            lines.push("Whoever holds JWT_SECRET_KEY can sign as anybody.".to_owned());
+        }
+        if !self.has_admin {
+            let add = "countersign user add --username NAME --role admin";
+            lines.push(format!("No administrator yet:  {add}"));
+        }
+        lines.push(format!(
+            "Try:  curl --json '{{\"username\":\"ada\",\"password\":\"plum-harbour-41\"}}' {}register",
+            self.url
+        ));
+        lines.join("\n")
     }
-    if !has_admin {
-        lines.push(
-            "No administrator yet:  countersign user add --username NAME --role admin".to_owned(),
-        );
-    }
-    lines.push(format!(
-        "Try:  curl --json '{{\"username\":\"ada\",\"password\":\"plum-harbour-41\"}}' {base}/register"
-    ));
-    // A closed standard output does not stop a server.
-    let mut out = io::stdout().lock();
-    let _ = writeln!(out, "{}", lines.join("\n"));
-    let _ = out.flush();
 }

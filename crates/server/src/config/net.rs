@@ -1,9 +1,11 @@
 //! Addresses: origins, the public URL, proxies, the database.
 
 use std::{
+    ffi::OsString,
     fmt,
     net::{IpAddr, Ipv6Addr, SocketAddr},
-    path::Path,
+    os::unix::ffi::OsStringExt,
+    path::{Path, PathBuf},
 };
 
 use secrecy::{ExposeSecret, SecretString};
@@ -306,6 +308,27 @@ impl DatabaseUrl {
     /// The kind of the database.
     pub fn engine(&self) -> Engine {
         self.engine
+    }
+
+    /// The file of a SQLite database, read off the URL as the driver reads it.
+    pub fn file(&self) -> Option<PathBuf> {
+        if self.engine != Engine::Sqlite {
+            return None;
+        }
+        let path = self.expose().trim_start_matches("sqlite:");
+        let mut parts = path.trim_start_matches("//").split('%');
+        let mut decoded = parts.next().unwrap_or_default().as_bytes().to_vec();
+        for part in parts {
+            let code = part.get(..2).filter(|code| !code.starts_with('+'));
+            match code.and_then(|code| u8::from_str_radix(code, 16).ok()) {
+                Some(byte) => {
+                    decoded.push(byte);
+                    decoded.extend_from_slice(&part.as_bytes()[2..]);
+                }
+                None => decoded.extend_from_slice(format!("%{part}").as_bytes()),
+            }
+        }
+        Some(OsString::from_vec(decoded).into())
     }
 
     /// The whole URL, password included: for connecting, never for showing.

@@ -11,6 +11,8 @@ use countersign_flows::FlowError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::codes;
+
 /// An error as clients read it.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct ErrorBody {
@@ -38,6 +40,10 @@ pub struct ApiError {
 impl ApiError {
     /// A refusal with a code of its own.
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        debug_assert!(
+            codes::is_known(status.as_u16(), code),
+            "{status} {code} does not stand in the table of codes"
+        );
         let body = ErrorBody {
             code,
             message: message.into(),
@@ -70,6 +76,11 @@ impl ApiError {
         self.status
     }
 
+    /// What is said of it, for the command line, which has no statuses.
+    pub fn into_body(self) -> ErrorBody {
+        self.body
+    }
+
     /// The text, for the dialects that have a shape of their own.
     pub fn message(&self) -> &str {
         &self.body.message
@@ -95,6 +106,11 @@ pub fn invalid_json() -> ApiError {
         "invalid_json",
         "The body must be one JSON object, without duplicate keys, lone surrogates or deep nesting",
     )
+}
+
+/// 503: requests cannot be answered, and why.
+pub fn not_ready(why: &'static str) -> ApiError {
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", why).after(Duration::from_secs(1))
 }
 
 /// 403: the request comes from another site.

@@ -141,10 +141,16 @@ pub fn hand_over(
             )
         }
     };
+    // A browser may hold a cookie of another mode and keep it back, as it does with Strict ones, so
+    // a login in cookies deletes the others unseen. A token login sets no cookie for a client that
+    // sent none.
+    let in_cookies = !set.is_empty();
     for cookie in Cookie::ALL {
         let value = match set.iter().find(|(kind, _)| *kind == cookie) {
             Some((_, value)) => cookies.set(cookie, value, rest),
-            None if cookies.find(headers, cookie) != Found::Nothing => cookies.delete(cookie),
+            None if in_cookies || cookies.find(headers, cookie) != Found::Nothing => {
+                cookies.delete(cookie)
+            }
             None => None,
         };
         if let Some(value) = value {
@@ -234,6 +240,9 @@ pub async fn renew(
     headers: HeaderMap,
     OptionalJson(body): OptionalJson<RefreshBody>,
 ) -> Response {
+    if let Err(error) = cross_site::check(&site, &headers) {
+        return error.into_response();
+    }
     match try_renew(&site, origin, &headers, body).await {
         Ok(response) => response,
         Err(error) if error.status() == StatusCode::UNAUTHORIZED => {
@@ -297,6 +306,11 @@ pub async fn log_out(
     headers: HeaderMap,
     body: Result<OptionalJson<LogoutBody>, ApiError>,
 ) -> Response {
+    // Asked here, too, and not only where a cookie came along: a form on another site would sign the
+    // visitor's browser out by an answer that deletes its cookies.
+    if let Err(error) = cross_site::check(&site, &headers) {
+        return error.into_response();
+    }
     let result = match body {
         Ok(OptionalJson(body)) => try_log_out(&site, &origin, &headers, body).await,
         Err(error) => Err(error),

@@ -5,6 +5,7 @@
 pub mod account;
 pub mod admin;
 pub mod body;
+pub mod codes;
 pub mod cookies;
 pub mod credential;
 pub mod cross_site;
@@ -48,6 +49,7 @@ pub struct SiteState {
     public_url: String,
     trusted_proxies: TrustedProxies,
     request_timeout: Duration,
+    header_bytes: usize,
     openapi: String,
 }
 
@@ -72,6 +74,7 @@ pub fn router(config: &Config, cx: Arc<Cx>) -> Router {
         public_url: public_url.to_string().trim_end_matches('/').to_owned(),
         trusted_proxies: config.server.trusted_proxies.clone(),
         request_timeout: config.server.request_timeout,
+        header_bytes: config.limits.header_bytes.0,
         openapi: document.to_json().unwrap_or_default(),
         cors_origins,
     });
@@ -89,7 +92,8 @@ pub fn router(config: &Config, cx: Arc<Cx>) -> Router {
         })
         .layer(DefaultBodyLimit::max(config.limits.body_bytes.0))
         .layer(from_fn_with_state(Arc::clone(&site), cross_site::layer))
-        .layer(from_fn_with_state(Arc::clone(&site), layers::time_limit));
+        .layer(from_fn_with_state(Arc::clone(&site), layers::time_limit))
+        .layer(from_fn_with_state(Arc::clone(&site), layers::head_limit));
     let routes = match layers::cors(&site.cors_origins) {
         Some(cors) => routes.layer(cors),
         None => routes,

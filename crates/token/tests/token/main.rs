@@ -9,6 +9,8 @@ mod issuing;
 #[cfg(test)]
 mod jwks;
 #[cfg(test)]
+mod memo;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod rfc;

@@ -166,6 +166,15 @@ fn what_depends_on_another_key_follows_it() {
         world.config().database.url.expose(),
         "sqlite:/srv/50%25%3F/countersign.db"
     );
+    for (url, file) in [
+        ("sqlite:/srv/50%25%3F/a.db", "/srv/50%?/a.db"),
+        ("sqlite:///srv/a.db", "/srv/a.db"),
+        ("sqlite:%", "%"),
+        ("sqlite:a%+1%zz%c3%a9", "a%+1%zzé"),
+    ] {
+        let url = with("database.url", url).unwrap().database.url;
+        assert_eq!(url.file(), Some(file.into()), "{url:?}");
+    }
 
     let mut config = with("server.listen", "0.0.0.0:0").unwrap();
     config.listening_on("0.0.0.0:80".parse().unwrap());
