@@ -1,11 +1,11 @@
 use countersign_core::key::Phase;
-use countersign_core::{Actor, Seq};
+use countersign_core::{Actor, Claims, Seq};
 use countersign_flows::keys::{list, rotate};
 use countersign_flows::logout::Proof;
 use countersign_flows::maintenance::tidy;
 use countersign_flows::start::StartError;
-use countersign_flows::{FlowError, Mode, Origin, password, sessions};
-use countersign_token::{Algorithm, Refusal};
+use countersign_flows::{Credential, FlowError, Mode, Origin, authenticate, password, sessions};
+use countersign_token::{Algorithm, Refusal, SigningKey};
 
 use crate::site::{LIFE, MINUTE, PASSWORD, Site, credential, from, refresh_token};
 
@@ -193,6 +193,34 @@ async fn a_token_from_before_a_lowered_life_is_good_until_it_expires() {
         short.node().await.identify(&held).await,
         FlowError::Token(Refusal::Revoked)
     );
+}
+
+#[tokio::test]
+async fn a_token_that_would_outlive_its_floors_is_refused_whoever_signed_it() {
+    let shared = "a shared secret that is long enough, says RFC 7518";
+    let site = Site::with(|config| config.shared_key = Some(shared)).await;
+    site.user("ada", &[]).await;
+    let short = site
+        .node_with(|config| config.settings.token_lifetime = MINUTE * 5)
+        .await
+        .unwrap();
+    short.pass(LIFE).await;
+    tidy(&short).await.unwrap();
+    short.look().await;
+    site.look().await;
+    let own = site.claims(&site.sign_in("ada", Mode::Token).await);
+    let key = SigningKey::shared_secret(shared.as_bytes()).unwrap();
+    for (life, is_taken) in [(300, true), (301, false), (900, false)] {
+        let exp = own.iat + life;
+        let token = countersign_token::issue(&key, &Claims { exp, ..own.clone() }).unwrap();
+        for node in [&site, &short] {
+            match authenticate::identify(node, &Credential::Bearer(token.clone())).await {
+                Ok(_) => assert!(is_taken, "{life} s"),
+                Err(FlowError::Token(Refusal::Expired)) => assert!(!is_taken, "{life} s"),
+                Err(error) => panic!("{error:?}"),
+            }
+        }
+    }
 }
 
 #[tokio::test]

@@ -127,6 +127,9 @@ async fn after_a_hundred_failures_of_a_name_each_address_has_one_try() {
     for _ in 0..3 {
         assert!(is_heard(&site, "198.51.100.2", "ada", PASSWORD).await);
     }
+    // Nor does it give the others more than theirs.
+    guess(&site, 1, "198.51.100.3", "ada").await;
+    assert!(!is_heard(&site, "198.51.100.3", "ada", PASSWORD).await);
 }
 
 #[tokio::test]
