@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
-use countersign_core::Seq;
+use countersign_core::{Seq, Timestamp};
 use countersign_store::log;
 use tokio::sync::Mutex;
 
@@ -32,6 +32,8 @@ pub struct Watch {
     turn: Mutex<()>,
     /// When the last successful look began, in milliseconds of the monotonic clock; 0 is never.
     looked_at: AtomicU64,
+    /// The same by the time of day, which goes on while a machine sleeps.
+    looked_on: AtomicI64,
     /// Whether the log's clock must be moved on before anything is minted: at start, and after the
     /// database was away, since it may have come back from an older backup.
     must_advance: AtomicBool,
@@ -44,6 +46,7 @@ impl Default for Watch {
         Self {
             turn: Mutex::default(),
             looked_at: AtomicU64::new(0),
+            looked_on: AtomicI64::new(0),
             must_advance: AtomicBool::new(true),
             keys_version: AtomicI64::new(-1),
             asked_for_keys_at: AtomicU64::new(0),
@@ -55,7 +58,10 @@ impl Watch {
     /// Whether the last successful look is recent enough to answer for.
     pub fn is_current(&self, clock: &Clock) -> bool {
         let looked_at = self.looked_at.load(Ordering::SeqCst);
-        looked_at != 0 && millis(clock.monotonic()).saturating_sub(looked_at) <= millis(CURRENT)
+        let looked_on = Timestamp::from_millis(self.looked_on.load(Ordering::SeqCst));
+        looked_at != 0
+            && millis(clock.monotonic()).saturating_sub(looked_at) <= millis(CURRENT)
+            && clock.now().since(looked_on) <= CURRENT
     }
 
     pub(crate) fn require_current(&self, clock: &Clock) -> Result<(), FlowError> {
@@ -88,8 +94,12 @@ pub async fn look(cx: &Cx) -> Result<(), FlowError> {
         return Ok(());
     }
     let began = millis(cx.clock.monotonic()).max(1);
+    let began_on = cx.clock.now();
     match look_now(cx).await {
         Ok(()) => {
+            cx.log
+                .looked_on
+                .store(began_on.as_millis(), Ordering::SeqCst);
             cx.log.looked_at.store(began, Ordering::SeqCst);
             Ok(())
         }
