@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use super::Site;
 use super::body::{Field, Fields, PathPart, StrictJson};
 use super::credential::{Caller, LiveCaller};
-use super::error::{ApiResult, ErrorBody, not_found};
+use super::error::{ApiResult, ErrorBody, Refusals, not_found};
 use super::login::{LoginAnswer, hand_over};
 use super::origin::From;
 use super::view::{SessionView, UserView};
@@ -69,8 +69,7 @@ pub struct Registered {
         (status = 400, description = "`username_taken`, `email_taken`, or `invalid_request` naming the fields", body = ErrorBody),
         (status = 403, description = "`registration_closed`", body = ErrorBody),
         (status = 429, description = "`too_many_attempts`, with Retry-After", body = ErrorBody),
-        (status = "4XX", description = "The request was refused", body = ErrorBody),
-        (status = 503, description = "`busy` or `unavailable`, with Retry-After", body = ErrorBody),
+        Refusals,
     )
 )]
 pub async fn sign_up(
@@ -101,7 +100,7 @@ pub struct LoggedInAs {
     responses(
         (status = 200, description = "Who is signed in", body = LoggedInAs),
         (status = 401, description = "The credential is missing or refused", body = ErrorBody),
-        (status = 503, description = "`unavailable`, with Retry-After", body = ErrorBody),
+        Refusals,
     )
 )]
 pub async fn protected(Caller(caller): Caller) -> Json<LoggedInAs> {
@@ -117,7 +116,7 @@ pub async fn protected(Caller(caller): Caller) -> Json<LoggedInAs> {
     responses(
         (status = 200, description = "The account", body = UserView),
         (status = 401, description = "The credential is missing or refused", body = ErrorBody),
-        (status = 503, description = "`unavailable`, with Retry-After", body = ErrorBody),
+        Refusals,
     )
 )]
 pub async fn get_profile(
@@ -150,8 +149,7 @@ pub struct ProfileBody {
         (status = 200, description = "The account", body = UserView),
         (status = 400, description = "`username_taken`, `email_taken` or `invalid_request`", body = ErrorBody),
         (status = 401, description = "The credential or the password is refused", body = ErrorBody),
-        (status = "4XX", description = "The request was refused", body = ErrorBody),
-        (status = 503, description = "`busy` or `unavailable`, with Retry-After", body = ErrorBody),
+        Refusals,
     )
 )]
 pub async fn update_profile(
@@ -190,8 +188,7 @@ pub struct PasswordBody {
         (status = 200, description = "Signed in anew, in the same mode", body = LoginAnswer),
         (status = 401, description = "The credential or the present password is refused", body = ErrorBody),
         (status = 429, description = "`too_many_attempts`, with Retry-After", body = ErrorBody),
-        (status = "4XX", description = "The request was refused", body = ErrorBody),
-        (status = 503, description = "`busy` or `unavailable`, with Retry-After", body = ErrorBody),
+        Refusals,
     )
 )]
 pub async fn change_password(
@@ -225,8 +222,7 @@ pub struct DeleteBody {
         (status = 204, description = "The account is gone"),
         (status = 401, description = "The credential or the password is refused", body = ErrorBody),
         (status = 409, description = "`last_admin`", body = ErrorBody),
-        (status = "4XX", description = "The request was refused", body = ErrorBody),
-        (status = 503, description = "`busy` or `unavailable`, with Retry-After", body = ErrorBody),
+        Refusals,
     )
 )]
 pub async fn delete_profile(
@@ -246,8 +242,7 @@ pub async fn delete_profile(
         (status = 204, description = "The account is gone"),
         (status = 401, description = "The credential or the password is refused", body = ErrorBody),
         (status = 409, description = "`last_admin`", body = ErrorBody),
-        (status = "4XX", description = "The request was refused", body = ErrorBody),
-        (status = 503, description = "`busy` or `unavailable`, with Retry-After", body = ErrorBody),
+        Refusals,
     )
 )]
 pub async fn delete_profile_by_post(
@@ -289,7 +284,7 @@ pub struct Sessions {
     responses(
         (status = 200, description = "The user's devices", body = Sessions),
         (status = 401, description = "The credential is missing or refused", body = ErrorBody),
-        (status = 503, description = "`unavailable`, with Retry-After", body = ErrorBody),
+        Refusals,
     )
 )]
 pub async fn list_sessions(
@@ -314,8 +309,7 @@ pub async fn list_sessions(
         (status = 204, description = "The session is over"),
         (status = 401, description = "The credential is missing or refused", body = ErrorBody),
         (status = 404, description = "`not_found`: not the user's, or over already", body = ErrorBody),
-        (status = "4XX", description = "The request was refused", body = ErrorBody),
-        (status = 503, description = "`unavailable`, with Retry-After", body = ErrorBody),
+        Refusals,
     )
 )]
 pub async fn end_session(

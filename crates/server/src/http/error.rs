@@ -27,6 +27,17 @@ pub struct ErrorBody {
     pub fields: BTreeMap<&'static str, String>,
 }
 
+/// What any route may answer, for the OpenAPI document.
+#[derive(Debug, utoipa::IntoResponses)]
+pub enum Refusals {
+    /// The request was refused: see the code.
+    #[response(status = "4XX")]
+    Refused(ErrorBody),
+    /// `busy` or `unavailable`: wait out Retry-After, and keep the credential.
+    #[response(status = 503)]
+    Unavailable(ErrorBody),
+}
+
 /// A refusal on its way to the client.
 #[derive(Debug, Clone)]
 pub struct ApiError {

@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 
 use super::body::{Field, Fields, OptionalJson, StrictJson};
 use super::cookies::{Cookie, Found};
-use super::error::{ApiError, ApiResult, ErrorBody, token_missing};
+use super::error::{ApiError, ApiResult, ErrorBody, Refusals, token_missing};
 use super::origin::From;
 use super::{Site, credential, cross_site};
 
@@ -198,8 +198,7 @@ impl LoginBody {
         (status = 200, description = "Signed in; cookies are set in cookie and session mode", body = LoginAnswer),
         (status = 401, description = "`invalid_credentials`: wrong password, unknown user or disabled account", body = ErrorBody),
         (status = 429, description = "`too_many_attempts`, with Retry-After", body = ErrorBody),
-        (status = 503, description = "`busy` or `unavailable`, with Retry-After", body = ErrorBody),
-        (status = "4XX", description = "The request was refused", body = ErrorBody),
+        Refusals,
     )
 )]
 pub async fn log_in(
@@ -231,7 +230,7 @@ pub struct RefreshBody {
         (status = 200, description = "Fresh tokens, in the mode of the login", body = LoginAnswer),
         (status = 401, description = "`refresh_invalid`, `refresh_expired`, `refresh_reused` or `token_missing`: sign in again", body = ErrorBody),
         (status = 503, description = "`busy` or `unavailable`, with Retry-After: keep the token", body = ErrorBody),
-        (status = "4XX", description = "The request was refused", body = ErrorBody),
+        Refusals,
     )
 )]
 pub async fn renew(
@@ -296,8 +295,7 @@ pub struct Message {
     responses(
         (status = 200, description = "Signed out; all cookies are deleted", body = Message),
         (status = 401, description = "No credential that could be signed out; all cookies are deleted", body = ErrorBody),
-        (status = "4XX", description = "The request was refused", body = ErrorBody),
-        (status = 503, description = "`unavailable`, with Retry-After", body = ErrorBody),
+        Refusals,
     )
 )]
 pub async fn log_out(

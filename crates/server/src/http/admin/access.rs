@@ -12,7 +12,7 @@ use super::Page;
 use crate::http::Site;
 use crate::http::body::{Field, Fields, Params, PathPart, StrictJson};
 use crate::http::credential::Admin;
-use crate::http::error::{ApiResult, ErrorBody};
+use crate::http::error::{ApiResult, ErrorBody, Refusals};
 use crate::http::origin::From;
 use crate::http::view::{ClientView, EventView, KeyInfo};
 
@@ -29,8 +29,7 @@ pub struct KeyList {
     security(("bearer" = []), ("access_cookie" = []), ("session_cookie" = [])),
     responses(
         (status = 200, description = "The keys and where each stands", body = KeyList),
-        (status = "4XX", description = "The request was refused", body = ErrorBody),
-        (status = 503, description = "`unavailable`, with Retry-After", body = ErrorBody),
+        Refusals,
     )
 )]
 pub async fn admin_list_keys(State(site): State<Site>, _: Admin) -> ApiResult<Json<KeyList>> {
@@ -47,8 +46,7 @@ pub async fn admin_list_keys(State(site): State<Site>, _: Admin) -> ApiResult<Js
     responses(
         (status = 201, description = "The new key", body = KeyInfo),
         (status = 409, description = "`shared_secret`: tokens are signed with JWT_SECRET_KEY", body = ErrorBody),
-        (status = "4XX", description = "The request was refused", body = ErrorBody),
-        (status = 503, description = "`busy` or `unavailable`, with Retry-After", body = ErrorBody),
+        Refusals,
     )
 )]
 pub async fn admin_rotate_keys(
@@ -67,8 +65,7 @@ pub async fn admin_rotate_keys(
     security(("bearer" = []), ("access_cookie" = []), ("session_cookie" = [])),
     responses(
         (status = 204, description = "The key is revoked; another signs"),
-        (status = "4XX", description = "The request was refused", body = ErrorBody),
-        (status = 503, description = "`busy` or `unavailable`, with Retry-After", body = ErrorBody),
+        Refusals,
     )
 )]
 pub async fn admin_revoke_key(
@@ -94,8 +91,7 @@ pub struct ClientList {
     security(("bearer" = []), ("access_cookie" = []), ("session_cookie" = [])),
     responses(
         (status = 200, description = "The clients", body = ClientList),
-        (status = "4XX", description = "The request was refused", body = ErrorBody),
-        (status = 503, description = "`unavailable`, with Retry-After", body = ErrorBody),
+        Refusals,
     )
 )]
 pub async fn admin_list_clients(State(site): State<Site>, _: Admin) -> ApiResult<Json<ClientList>> {
@@ -133,8 +129,7 @@ pub struct NewClient {
     responses(
         (status = 201, description = "The service with its secret, shown this once", body = NewClient),
         (status = 409, description = "`exists`", body = ErrorBody),
-        (status = "4XX", description = "The request was refused", body = ErrorBody),
-        (status = 503, description = "`busy` or `unavailable`, with Retry-After", body = ErrorBody),
+        Refusals,
     )
 )]
 pub async fn admin_add_client(
@@ -173,8 +168,7 @@ pub async fn admin_add_client(
     security(("bearer" = []), ("access_cookie" = []), ("session_cookie" = [])),
     responses(
         (status = 204, description = "The client is gone"),
-        (status = "4XX", description = "The request was refused", body = ErrorBody),
-        (status = 503, description = "`busy` or `unavailable`, with Retry-After", body = ErrorBody),
+        Refusals,
     )
 )]
 pub async fn admin_remove_client(
@@ -202,8 +196,7 @@ pub struct AuditPage {
     security(("bearer" = []), ("access_cookie" = []), ("session_cookie" = [])),
     responses(
         (status = 200, description = "A page of events, latest first", body = AuditPage),
-        (status = "4XX", description = "The request was refused", body = ErrorBody),
-        (status = 503, description = "`unavailable`, with Retry-After", body = ErrorBody),
+        Refusals,
     )
 )]
 pub async fn admin_read_audit(

@@ -16,7 +16,7 @@ use super::Page;
 use crate::http::Site;
 use crate::http::body::{Field, Fields, Params, PathPart, StrictJson};
 use crate::http::credential::Admin;
-use crate::http::error::{ApiResult, ErrorBody, not_found};
+use crate::http::error::{ApiResult, ErrorBody, Refusals, not_found};
 use crate::http::origin::From;
 use crate::http::view::{AdminUserView, SessionView};
 
@@ -50,8 +50,7 @@ pub struct UserQuery {
     security(("bearer" = []), ("access_cookie" = []), ("session_cookie" = [])),
     responses(
         (status = 200, description = "A page of accounts", body = UserPage),
-        (status = "4XX", description = "The request was refused", body = ErrorBody),
-        (status = 503, description = "`unavailable`, with Retry-After", body = ErrorBody),
+        Refusals,
     )
 )]
 pub async fn admin_list_users(
@@ -96,8 +95,7 @@ pub struct NewUserBody {
     security(("bearer" = []), ("access_cookie" = []), ("session_cookie" = [])),
     responses(
         (status = 201, description = "The account was made", body = AdminUserView),
-        (status = "4XX", description = "The request was refused", body = ErrorBody),
-        (status = 503, description = "`busy` or `unavailable`, with Retry-After", body = ErrorBody),
+        Refusals,
     )
 )]
 pub async fn admin_add_user(
@@ -140,8 +138,7 @@ fn user_id(id: &str) -> ApiResult<UserId> {
     security(("bearer" = []), ("access_cookie" = []), ("session_cookie" = [])),
     responses(
         (status = 200, description = "The account", body = AdminUserView),
-        (status = "4XX", description = "The request was refused", body = ErrorBody),
-        (status = 503, description = "`unavailable`, with Retry-After", body = ErrorBody),
+        Refusals,
     )
 )]
 pub async fn admin_get_user(
@@ -179,8 +176,7 @@ pub struct ChangeUserBody {
     responses(
         (status = 200, description = "The account", body = AdminUserView),
         (status = 409, description = "`last_admin`", body = ErrorBody),
-        (status = "4XX", description = "The request was refused", body = ErrorBody),
-        (status = 503, description = "`busy` or `unavailable`, with Retry-After", body = ErrorBody),
+        Refusals,
     )
 )]
 pub async fn admin_change_user(
@@ -212,8 +208,7 @@ pub async fn admin_change_user(
     responses(
         (status = 204, description = "The account is gone"),
         (status = 409, description = "`last_admin`", body = ErrorBody),
-        (status = "4XX", description = "The request was refused", body = ErrorBody),
-        (status = 503, description = "`busy` or `unavailable`, with Retry-After", body = ErrorBody),
+        Refusals,
     )
 )]
 pub async fn admin_delete_user(
@@ -233,8 +228,7 @@ pub async fn admin_delete_user(
     security(("bearer" = []), ("access_cookie" = []), ("session_cookie" = [])),
     responses(
         (status = 204, description = "Every session of the user is over"),
-        (status = "4XX", description = "The request was refused", body = ErrorBody),
-        (status = 503, description = "`busy` or `unavailable`, with Retry-After", body = ErrorBody),
+        Refusals,
     )
 )]
 pub async fn admin_end_user_sessions(
@@ -262,8 +256,7 @@ pub struct SessionPage {
     security(("bearer" = []), ("access_cookie" = []), ("session_cookie" = [])),
     responses(
         (status = 200, description = "A page of living sessions", body = SessionPage),
-        (status = "4XX", description = "The request was refused", body = ErrorBody),
-        (status = 503, description = "`unavailable`, with Retry-After", body = ErrorBody),
+        Refusals,
     )
 )]
 pub async fn admin_list_sessions(
@@ -289,8 +282,7 @@ pub async fn admin_list_sessions(
     security(("bearer" = []), ("access_cookie" = []), ("session_cookie" = [])),
     responses(
         (status = 204, description = "Every session is over"),
-        (status = "4XX", description = "The request was refused", body = ErrorBody),
-        (status = 503, description = "`busy` or `unavailable`, with Retry-After", body = ErrorBody),
+        Refusals,
     )
 )]
 pub async fn admin_end_everything(
@@ -309,8 +301,7 @@ pub async fn admin_end_everything(
     security(("bearer" = []), ("access_cookie" = []), ("session_cookie" = [])),
     responses(
         (status = 204, description = "The session is over"),
-        (status = "4XX", description = "The request was refused", body = ErrorBody),
-        (status = 503, description = "`busy` or `unavailable`, with Retry-After", body = ErrorBody),
+        Refusals,
     )
 )]
 pub async fn admin_end_session(
