@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use countersign_core::secrets::SessionCookie;
 use countersign_core::{Claims, RoleSet, Session, SessionId, Timestamp, User, UserId};
-use countersign_store::{sessions, users};
+use countersign_store::{Conn, sessions, users};
 use countersign_token::Refusal;
 
 use crate::{Cx, FlowError, log};
@@ -57,6 +57,36 @@ pub struct Live {
     pub session: Session,
     /// How the credential travelled.
     pub via: Via,
+}
+
+/// The session that asks for a change of its own account, to be judged once more where the change
+/// is written: it may have ended while the password was hashed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asking {
+    session: SessionId,
+    idle: Duration,
+}
+
+impl Asking {
+    pub(crate) fn of(cx: &Cx, live: &Live) -> Self {
+        Self {
+            session: live.session.id,
+            idle: cx.settings.session_idle,
+        }
+    }
+
+    /// Refuses where the session has ended. Called with the log's lock held, and a statement of its
+    /// own: whatever ended the session has a lower `seq`, and is seen.
+    pub(crate) async fn require_alive(
+        self,
+        conn: &mut Conn<'_>,
+        now: Timestamp,
+    ) -> Result<(), FlowError> {
+        match sessions::by_id(conn, self.session).await? {
+            Some(session) if session.alive(now, self.idle).is_ok() => Ok(()),
+            _ => Err(FlowError::InvalidCredentials),
+        }
+    }
 }
 
 /// How much time may pass before a session's last use is written down again.

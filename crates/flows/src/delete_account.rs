@@ -4,6 +4,7 @@ use countersign_core::password::Password;
 use countersign_core::{ADMIN, Actor, Event, EventKind, Reason, Scope, UserId};
 use countersign_store::{Conn, events, log, users};
 
+use crate::authenticate::Asking;
 use crate::password::confirm;
 use crate::written::floor;
 use crate::{Cx, FlowError, Live, Origin};
@@ -16,7 +17,8 @@ pub async fn delete_own(
     password: &Password,
 ) -> Result<(), FlowError> {
     confirm(cx, live.user.id, live.session.id, password).await?;
-    delete(cx, origin, live.user.id, Actor::User(live.user.id)).await
+    let (id, asking) = (live.user.id, Asking::of(cx, live));
+    erase(cx, origin, id, Actor::User(id), Some(asking)).await
 }
 
 /// Deletes somebody's account. Its rows go; the floor refuses the tokens that are still out there.
@@ -29,6 +31,16 @@ pub async fn delete(
     user_id: UserId,
     actor: Actor,
 ) -> Result<(), FlowError> {
+    erase(cx, origin, user_id, actor, None).await
+}
+
+async fn erase(
+    cx: &Cx,
+    origin: &Origin,
+    user_id: UserId,
+    actor: Actor,
+    asking: Option<Asking>,
+) -> Result<(), FlowError> {
     let now = cx.clock.now();
     let event = origin.mark(Event::new(now, EventKind::UserDeleted, actor).subject(user_id));
     cx.write_floors(move |conn| {
@@ -40,10 +52,11 @@ pub async fn delete(
             let user = users::by_id(conn, user_id)
                 .await?
                 .ok_or(FlowError::NotFound("user"))?;
-            if !users::delete(conn, user_id).await? {
-                return Err(FlowError::NotFound("user"));
-            }
             let tick = log::advance(conn, now).await?;
+            if let Some(asking) = asking {
+                asking.require_alive(conn, now).await?;
+            }
+            users::delete(conn, user_id).await?;
             if user.is_enabled() && user.roles.is_admin() {
                 require_an_admin(conn).await?;
             }

@@ -2,8 +2,9 @@
 
 use countersign_core::password::{ExposeSecret, Password};
 use countersign_core::{Actor, Event, EventKind, Reason, Scope, SessionId, UserId};
-use countersign_store::{credentials, events, log, sessions, throttle, users};
+use countersign_store::{credentials, events, log, throttle, users};
 
+use crate::authenticate::Asking;
 use crate::hasher::Purpose;
 use crate::issue::Mark;
 use crate::login::NewLogin;
@@ -86,8 +87,7 @@ pub async fn change(
         .subject(user_id)
         .session(live.session.id);
     let changed = origin.mark(changed);
-    let asked_in = live.session.id;
-    let idle = cx.settings.session_idle;
+    let asking = Asking::of(cx, live);
     let (replacement, user) = cx
         .write_floors(move |conn| {
             Box::pin(async move {
@@ -99,13 +99,8 @@ pub async fn change(
                     return Err(lost);
                 }
                 let tick = log::advance(conn, now).await?;
-                // Asked with the clock's lock held and in a statement of its own: whatever ended
-                // this session has a lower `seq` and is seen, and a dead one must not live on in
-                // its replacement.
-                let asking = sessions::by_id(conn, asked_in).await?;
-                if asking.is_none_or(|session| session.alive(now, idle).is_err()) {
-                    return Err(lost);
-                }
+                // A dead session must not live on in its replacement.
+                asking.require_alive(conn, now).await?;
                 let id = user_id.to_string();
                 let floor = floor(conn, now, tick, Scope::User, &id, Reason::Revoked).await?;
                 users::raise_floor(conn, user_id, tick.seq).await?;

@@ -4,6 +4,7 @@ use countersign_core::password::Password;
 use countersign_core::{Actor, Event, EventKind, Identifier, Invalid, Reason, Scope, User, UserId};
 use countersign_store::{Conn, events, identifiers, log, users};
 
+use crate::authenticate::Asking;
 use crate::error::Check;
 use crate::password::confirm;
 use crate::written::floor;
@@ -59,6 +60,7 @@ pub async fn rename(
         .subject(user_id)
         .session(live.session.id);
     let event = origin.mark(event);
+    let asking = Asking::of(cx, live);
     cx.write_floors(move |conn| {
         Box::pin(async move {
             if !users::lock(conn, user_id).await? {
@@ -66,6 +68,7 @@ pub async fn rename(
             }
             replace_names(conn, user_id, &names).await?;
             let tick = log::advance(conn, now).await?;
+            asking.require_alive(conn, now).await?;
             let id = user_id.to_string();
             let floor = floor(conn, now, tick, Scope::User, &id, Reason::Superseded).await?;
             let user = users::by_id(conn, user_id)

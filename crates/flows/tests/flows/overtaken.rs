@@ -4,7 +4,10 @@ use std::sync::mpsc::channel;
 
 use countersign_core::Actor;
 use countersign_flows::logout::Proof;
-use countersign_flows::{FlowError, Mode, Origin, admin, delete_account, password, sessions};
+use countersign_flows::profile::NewNames;
+use countersign_flows::{
+    FlowError, Mode, Origin, admin, delete_account, password, profile, sessions,
+};
 use countersign_testkit::TestDatabase;
 use countersign_token::Refusal;
 use tokio::task::{spawn_blocking, yield_now};
@@ -190,6 +193,57 @@ fn a_password_change_that_is_overtaken_by_the_end_of_its_session_is_lost() {
             } else {
                 refused!(result, FlowError::InvalidCredentials);
                 refused!(third, FlowError::InvalidCredentials);
+            }
+        }
+    });
+}
+
+#[test]
+fn no_change_is_made_in_a_session_that_ended_meanwhile() {
+    on_each(async |site| {
+        for (what, wins) in [
+            (PasswordSet, false),
+            (Disabled, false),
+            (SignedOutEverywhere, false),
+            (EverythingEnded, false),
+            (RolesChanged, true),
+        ] {
+            for delete in [false, true] {
+                anew(&site).await;
+                let held = site.sign_in("ada", Mode::Token).await;
+                let live = site.live(&held).await.unwrap();
+                let changing = {
+                    let site = site.clone();
+                    async move {
+                        if delete {
+                            let password = PASSWORD.into();
+                            return delete_account::delete_own(
+                                &site,
+                                &from("::1"),
+                                &live,
+                                &password,
+                            )
+                            .await;
+                        }
+                        let names = NewNames {
+                            email: Some("thief@example.com".into()),
+                            ..NewNames::default()
+                        };
+                        profile::rename(&site, &from("::1"), &live, &names, &PASSWORD.into())
+                            .await
+                            .map(drop)
+                    }
+                };
+                let result =
+                    overtaken(&site, changing, async |node| happen(node, what).await).await;
+                let ada = admin::find(&site, "ada").await;
+                if wins {
+                    result.unwrap();
+                    assert_eq!(ada.is_err(), delete, "{what:?}");
+                } else {
+                    refused!(result, FlowError::InvalidCredentials);
+                    assert_eq!(ada.unwrap().email, None, "{what:?}");
+                }
             }
         }
     });
