@@ -40,7 +40,10 @@ pub async fn insert(
     secret_hash: &[u8; 32],
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    Ok(conn.execute(INSERT, args![id, kind.as_str(), secret_hash, now]).await? == 1)
+    Ok(conn
+        .execute(INSERT, args![id, kind.as_str(), secret_hash, now])
+        .await?
+        == 1)
 }
 
 /// A client and the hash of its secret, if it has one.
@@ -65,7 +68,10 @@ pub async fn rotate(
     id: &str,
     secret_hash: &[u8; 32],
 ) -> Result<bool, StoreError> {
-    Ok(conn.optional(ROTATE, args![id, secret_hash]).await?.is_some())
+    Ok(conn
+        .optional(ROTATE, args![id, secret_hash])
+        .await?
+        .is_some())
 }
 
 /// Removes a service; false where there is none of that name.

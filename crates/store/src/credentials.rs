@@ -25,12 +25,17 @@ pub async fn insert_password(
     hash: &str,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    conn.execute(INSERT, args![id.as_bytes(), user.as_bytes(), hash, now]).await.map(drop)
+    conn.execute(INSERT, args![id.as_bytes(), user.as_bytes(), hash, now])
+        .await
+        .map(drop)
 }
 
 /// The password hash of a user, if there is one.
 pub async fn password(conn: &mut Conn<'_>, user: UserId) -> Result<Option<String>, StoreError> {
-    conn.optional(PASSWORD, args![user.as_bytes()]).await?.map(|row| row.get("data")).transpose()
+    conn.optional(PASSWORD, args![user.as_bytes()])
+        .await?
+        .map(|row| row.get("data"))
+        .transpose()
 }
 
 /// Replaces a hash that was just verified; false where it has changed since.
@@ -41,7 +46,10 @@ pub async fn replace_password(
     hash: &str,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    Ok(conn.execute(REPLACE, args![user.as_bytes(), verified, hash, now]).await? == 1)
+    Ok(conn
+        .execute(REPLACE, args![user.as_bytes(), verified, hash, now])
+        .await?
+        == 1)
 }
 
 /// Sets a hash whatever stood there: what an operator does. False where there is no password.

@@ -73,8 +73,12 @@ pub async fn page(
                 at: row.time("at")?,
                 kind: row.get("kind")?,
                 actor: row.get("actor")?,
-                subject: row.optional_bytes("subject")?.map(countersign_core::UserId::from_bytes),
-                session: row.optional_bytes("session")?.map(countersign_core::SessionId::from_bytes),
+                subject: row
+                    .optional_bytes("subject")?
+                    .map(countersign_core::UserId::from_bytes),
+                session: row
+                    .optional_bytes("session")?
+                    .map(countersign_core::SessionId::from_bytes),
                 client: row.get("client")?,
                 address: row.get("address")?,
                 data: row.get("data")?,

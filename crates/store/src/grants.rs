@@ -58,7 +58,11 @@ pub struct Held {
 
 /// The grant with this id and its session, alive or not.
 pub async fn by_id(conn: &mut Conn<'_>, id: GrantId) -> Result<Option<Held>, StoreError> {
-    conn.optional(WITH_SESSION, args![id.as_bytes()]).await?.as_ref().map(held).transpose()
+    conn.optional(WITH_SESSION, args![id.as_bytes()])
+        .await?
+        .as_ref()
+        .map(held)
+        .transpose()
 }
 
 /// Moves the counter on from `counter`, unless another did or the session was ended; false then.
@@ -68,7 +72,10 @@ pub async fn rotate(
     counter: i64,
     rotations: &Rotations,
 ) -> Result<bool, StoreError> {
-    Ok(conn.execute(ROTATE, args![id.as_bytes(), counter, rotations.to_bytes()]).await? == 1)
+    Ok(conn
+        .execute(ROTATE, args![id.as_bytes(), counter, rotations.to_bytes()])
+        .await?
+        == 1)
 }
 
 fn held(row: &Row) -> Result<Held, StoreError> {

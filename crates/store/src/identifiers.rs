@@ -34,5 +34,7 @@ pub async fn release(
     user: UserId,
     kind: IdentifierKind,
 ) -> Result<(), StoreError> {
-    conn.execute(RELEASE, args![user.as_bytes(), kind.as_str()]).await.map(drop)
+    conn.execute(RELEASE, args![user.as_bytes(), kind.as_str()])
+        .await
+        .map(drop)
 }

@@ -17,30 +17,18 @@ mod tests;
 mod unit;
 mod writer;
 
+pub mod clients;
+pub mod credentials;
+pub mod events;
+pub mod grants;
+pub mod identifiers;
+pub mod keys;
+pub mod log;
+pub mod sessions;
+pub mod throttle;
+pub mod users;
+
 pub use conn::{Conn, Reader};
 pub use db::{BoxFuture, Db, Options};
 pub use error::StoreError;
 pub use migrate::SCHEMA_VERSION;
-
-statement::tables! {
-    /// Programs that hold or check tokens.
-    clients,
-    /// Proofs of identity; passwords so far.
-    credentials,
-    /// The audit log.
-    events,
-    /// What clients hold on sessions.
-    grants,
-    /// Usernames and e-mail addresses.
-    identifiers,
-    /// Sealed signing keys.
-    keys,
-    /// The revocation log, its clock, and the durable floors.
-    log,
-    /// Logins on devices.
-    sessions,
-    /// Counters of failures.
-    throttle,
-    /// Accounts and their roles.
-    users,
-}

@@ -62,7 +62,10 @@ pub struct Tick {
 pub async fn advance(conn: &mut Conn<'_>, now: Timestamp) -> Result<Tick, StoreError> {
     let micros = now.as_millis().saturating_mul(1_000);
     let row = conn.one(ADVANCE, args![micros]).await?;
-    Ok(Tick { seq: row.seq("seq")?, life: millis(row.get("life")?) })
+    Ok(Tick {
+        seq: row.seq("seq")?,
+        life: millis(row.get("life")?),
+    })
 }
 
 /// Writes a floor.
@@ -170,7 +173,9 @@ pub async fn secret_check(conn: &mut Conn<'_>) -> Result<Option<Vec<u8>>, StoreE
 
 /// Sets the value that tells whether `SECRET_KEY` is the right one.
 pub async fn set_secret_check(conn: &mut Conn<'_>, sealed: Vec<u8>) -> Result<(), StoreError> {
-    conn.execute(SET_SECRET_CHECK, args![sealed]).await.map(drop)
+    conn.execute(SET_SECRET_CHECK, args![sealed])
+        .await
+        .map(drop)
 }
 
 fn millis(value: i64) -> Duration {

@@ -85,7 +85,11 @@ pub async fn insert(conn: &mut Conn<'_>, new: &NewSession) -> Result<bool, Store
 
 /// The session with this id, alive or not.
 pub async fn by_id(conn: &mut Conn<'_>, id: SessionId) -> Result<Option<Session>, StoreError> {
-    conn.optional(BY_ID, args![id.as_bytes()]).await?.as_ref().map(session).transpose()
+    conn.optional(BY_ID, args![id.as_bytes()])
+        .await?
+        .as_ref()
+        .map(session)
+        .transpose()
 }
 
 /// The session whose cookie has this MAC, alive or not.
@@ -93,7 +97,11 @@ pub async fn by_cookie(
     conn: &mut Conn<'_>,
     cookie_mac: &[u8; 32],
 ) -> Result<Option<Session>, StoreError> {
-    conn.optional(BY_COOKIE, args![cookie_mac]).await?.as_ref().map(session).transpose()
+    conn.optional(BY_COOKIE, args![cookie_mac])
+        .await?
+        .as_ref()
+        .map(session)
+        .transpose()
 }
 
 /// Sessions of a user that nobody ended and that have not reached their absolute end, last used
@@ -104,7 +112,11 @@ pub async fn of_user(
     now: Timestamp,
     limit: i64,
 ) -> Result<Vec<Session>, StoreError> {
-    conn.all(OF_USER, args![user.as_bytes(), now, limit]).await?.iter().map(session).collect()
+    conn.all(OF_USER, args![user.as_bytes(), now, limit])
+        .await?
+        .iter()
+        .map(session)
+        .collect()
 }
 
 /// As [`of_user`], of everybody, in the order of ids.
@@ -115,7 +127,11 @@ pub async fn page(
     limit: i64,
 ) -> Result<Vec<Session>, StoreError> {
     let after = after.map_or_else(Vec::new, |id| id.as_bytes().to_vec());
-    conn.all(PAGE, args![after, now, limit]).await?.iter().map(session).collect()
+    conn.all(PAGE, args![after, now, limit])
+        .await?
+        .iter()
+        .map(session)
+        .collect()
 }
 
 /// Ends a session; answers whose it was, or `None` where it was ended already or never was.
@@ -133,7 +149,9 @@ pub async fn revoke(
 
 /// Notes that a session was used.
 pub async fn touch(conn: &mut Conn<'_>, id: SessionId, now: Timestamp) -> Result<(), StoreError> {
-    conn.execute(TOUCH, args![id.as_bytes(), now]).await.map(drop)
+    conn.execute(TOUCH, args![id.as_bytes(), now])
+        .await
+        .map(drop)
 }
 
 /// Forgets up to `limit` sessions whose absolute end was before `before`; answers how many.

@@ -27,16 +27,19 @@ macro_rules! statements {
 }
 pub(crate) use statements;
 
-/// Declares the modules that speak to the database, and gathers their statements.
-macro_rules! tables {
-    ($($(#[$doc:meta])* $module:ident,)*) => {
-        $($(#[$doc])* pub mod $module;)*
+/// Gathers the statements of all modules that declare some; a test compares the list with the
+/// files.
+#[cfg(test)]
+macro_rules! gather {
+    ($($module:ident),* $(,)?) => {
+        /// The modules that declare statements.
+        const MODULES: &[&str] = &[$(stringify!($module)),*];
 
         /// Every statement that this crate can send.
-        #[cfg(test)]
-        pub(crate) fn every_statement() -> impl Iterator<Item = statement::Statement> {
-            [$($module::STATEMENTS),*].into_iter().flatten().copied()
+        fn every_statement() -> impl Iterator<Item = $crate::statement::Statement> {
+            [$($crate::$module::STATEMENTS),*].into_iter().flatten().copied()
         }
     };
 }
-pub(crate) use tables;
+#[cfg(test)]
+pub(crate) use gather;

@@ -38,7 +38,10 @@ pub async fn count(
     window: Duration,
 ) -> Result<Counted, StoreError> {
     let row = conn.one(COUNT, args![key, now, now.plus(window)]).await?;
-    Ok(Counted { failures: row.get("failures")?, resets_at: row.time("resets_at")? })
+    Ok(Counted {
+        failures: row.get("failures")?,
+        resets_at: row.time("resets_at")?,
+    })
 }
 
 /// Takes one back.

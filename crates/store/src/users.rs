@@ -53,7 +53,9 @@ statements! {
 
 /// Makes an account without names, roles or credentials.
 pub async fn insert(conn: &mut Conn<'_>, id: UserId, now: Timestamp) -> Result<(), StoreError> {
-    conn.execute(INSERT, args![id.as_bytes(), now]).await.map(drop)
+    conn.execute(INSERT, args![id.as_bytes(), now])
+        .await
+        .map(drop)
 }
 
 /// The account with this id.
@@ -95,7 +97,10 @@ pub async fn delete(conn: &mut Conn<'_>, id: UserId) -> Result<bool, StoreError>
 
 /// Disables an account; false where it is disabled already or gone.
 pub async fn disable(conn: &mut Conn<'_>, id: UserId, now: Timestamp) -> Result<bool, StoreError> {
-    Ok(conn.optional(DISABLE, args![id.as_bytes(), now]).await?.is_some())
+    Ok(conn
+        .optional(DISABLE, args![id.as_bytes(), now])
+        .await?
+        .is_some())
 }
 
 /// Enables an account; false where it is enabled already or gone.
@@ -110,21 +115,26 @@ pub async fn lock(conn: &mut Conn<'_>, id: UserId) -> Result<bool, StoreError> {
 
 /// Raises the durable floor of a user; it never sinks.
 pub async fn raise_floor(conn: &mut Conn<'_>, id: UserId, seq: Seq) -> Result<(), StoreError> {
-    conn.execute(RAISE_FLOOR, args![id.as_bytes(), seq]).await.map(drop)
+    conn.execute(RAISE_FLOOR, args![id.as_bytes(), seq])
+        .await
+        .map(drop)
 }
 
 /// Replaces the roles of a user.
 pub async fn set_roles(conn: &mut Conn<'_>, id: UserId, roles: &RoleSet) -> Result<(), StoreError> {
     conn.execute(CLEAR_ROLES, args![id.as_bytes()]).await?;
     for role in roles.iter() {
-        conn.execute(ADD_ROLE, args![id.as_bytes(), role.as_str()]).await?;
+        conn.execute(ADD_ROLE, args![id.as_bytes(), role.as_str()])
+            .await?;
     }
     Ok(())
 }
 
 /// How many enabled accounts have a role.
 pub async fn enabled_with_role(conn: &mut Conn<'_>, role: &str) -> Result<i64, StoreError> {
-    conn.one(ENABLED_WITH_ROLE, args![role]).await?.get("holders")
+    conn.one(ENABLED_WITH_ROLE, args![role])
+        .await?
+        .get("holders")
 }
 
 /// Gathers the rows of each user, one a role, into users; ids come in order.
@@ -142,7 +152,10 @@ fn fold(rows: Vec<Row>) -> Result<Vec<User>, StoreError> {
     }
     Ok(users
         .into_values()
-        .map(|(user, roles)| User { roles: RoleSet::stored(roles), ..user })
+        .map(|(user, roles)| User {
+            roles: RoleSet::stored(roles),
+            ..user
+        })
         .collect())
 }
 

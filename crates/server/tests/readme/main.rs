@@ -1,4 +1,4 @@
-//! What README.md shows is run as it stands there.
+//! What README.md shows is run as it stands there, and what SECURITY.md names is looked up.
 
 #![expect(
     clippy::unwrap_used,
@@ -7,4 +7,5 @@
     reason = "tests: a panic says what went wrong"
 )]
 
+mod security;
 mod tour;

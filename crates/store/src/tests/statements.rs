@@ -6,7 +6,12 @@ use std::path::Path;
 
 use countersign_testkit::TestDatabase;
 
-use crate::{Db, Options, every_statement};
+use crate::statement::gather;
+use crate::{Db, Options};
+
+gather! {
+    clients, credentials, events, grants, identifiers, keys, log, sessions, throttle, users,
+}
 
 /// What is wrong with a statement that is meant for both engines.
 fn offences(sql: &str) -> Vec<String> {
@@ -150,4 +155,13 @@ fn sql_is_sent_through_registered_statements_only() {
     assert_eq!(with("sqlx::"), drivers);
     assert_eq!(with("statement::Statement {"), ["statement.rs"]);
     assert_eq!(with("Statement {\n"), ["statement.rs"]);
+    let listed: Vec<_> = MODULES
+        .iter()
+        .map(|module| format!("{module}.rs"))
+        .collect();
+    assert_eq!(
+        with("\nstatements! {"),
+        listed,
+        "gather! names every module with statements"
+    );
 }

@@ -173,7 +173,7 @@ async fn accounts_are_found_by_what_their_name_begins_with(t: Test) {
 
 async fn pages_follow_one_another_without_gaps(t: Test) {
     let roles = RoleSet::parse(&["one", "three", "two"]).unwrap();
-    for n in 1..=7 {
+    for n in [4, 1, 7, 2, 6, 3, 5] {
         let (id, roles) = (t.named(n, &format!("user{n}")).await, roles.clone());
         unit!(t, |conn| users::set_roles(conn, id, &roles).await).unwrap();
     }
