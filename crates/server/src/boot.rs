@@ -93,7 +93,8 @@ pub async fn open(config: &Config, hashing_threads: usize) -> Result<Opened, Boo
         )),
     };
     if let Some(file) = &missing {
-        make_private(file)?;
+        // SQLite gives the files that it puts beside the database the same mode.
+        private().open(file).map_err(file_error(file))?;
     }
     let db = Db::open(&Options::new(config.database.url.expose())).await?;
     let parts = Parts {
@@ -122,16 +123,6 @@ fn make_directory(data: &Path) -> Result<(), BootError> {
     made.map_err(file_error(data))
 }
 
-/// Makes the database file, empty and for its owner alone; SQLite gives what it puts beside it the
-/// same mode. An existing one keeps the mode that its owner gave it.
-fn make_private(file: &Path) -> Result<(), BootError> {
-    let mut options = OpenOptions::new();
-    match options.write(true).create_new(true).mode(0o600).open(file) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(file_error(file)(error)),
-        _ => Ok(()),
-    }
-}
-
 /// `SECRET_KEY`, or the one that is kept in the data directory, made where there is none yet.
 fn secret_key(config: &Config) -> Result<SecretString, BootError> {
     if let Some(secret) = &config.secret.key {
@@ -150,19 +141,29 @@ fn secret_key(config: &Config) -> Result<SecretString, BootError> {
     }
 }
 
+/// The key in that file. An empty file holds none: whoever made it died before writing.
 fn read_secret(path: &Path) -> Result<Option<SecretString>, BootError> {
-    let text = match std::fs::read_to_string(path) {
+    let read = || {
+        let mut file = File::open(path)?;
+        // Whoever makes the file at this moment writes it first.
+        file.lock_shared()?;
+        let mut text = String::new();
+        file.read_to_string(&mut text).map(|_| text)
+    };
+    let text = match read() {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(file_error(path)(error)),
     };
-    let secret = text.trim();
-    match config::weakness(secret) {
-        None => Ok(Some(SecretString::from(secret))),
-        Some(weakness) => {
-            let path = path.display();
-            Err(BootError::Setting(format!("{path}: {weakness}")))
-        }
+    match text.trim() {
+        "" => Ok(None),
+        secret => match config::weakness(secret) {
+            None => Ok(Some(SecretString::from(secret))),
+            Some(weakness) => {
+                let path = path.display();
+                Err(BootError::Setting(format!("{path}: {weakness}")))
+            }
+        },
     }
 }
 
@@ -172,22 +173,30 @@ fn make_secret(path: &Path) -> Result<(), BootError> {
     crypto::fill_random(&mut random);
     let secret = crypto::b64(&random);
     let write = || {
-        let mut options = OpenOptions::new();
-        let mut file = options
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path)?;
+        let mut file = private().open(path)?;
+        file.lock()?;
+        if file.metadata()?.len() > 0 {
+            return Ok(());
+        }
         file.write_all(secret.as_bytes())?;
         // The first login must not be sealed under a key that a power cut takes away.
         file.sync_all()?;
         path.parent()
             .map_or(Ok(()), |directory| File::open(directory)?.sync_all())
     };
-    match write() {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(file_error(path)(error)),
-        _ => Ok(()),
-    }
+    write().map_err(file_error(path))
+}
+
+/// How to open a file that is our own affair: made for its owner alone, else left as it is.
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600);
+    options
 }
 
 /// Held while a server uses a data directory; the operating system lets go when the process ends,
@@ -206,14 +215,7 @@ impl DataLock {
         let data = config.server.data.clone();
         make_directory(&data)?;
         let path = data.join("serve.lock");
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&path)
-            .map_err(file_error(&path))?;
+        let mut file = private().open(&path).map_err(file_error(&path))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {

@@ -1,6 +1,6 @@
 use std::env;
 
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 
 use crate::temp::{TempDir, unique};
 
@@ -77,6 +77,19 @@ impl TestDatabase {
         &self.url
     }
 
+    /// Runs a statement on it, for what the program never does: a database of another version, or
+    /// one that somebody else wrote to. It must be there.
+    ///
+    /// # Panics
+    /// If it fails.
+    pub async fn execute(&self, statement: &str) {
+        let done = match &self.place {
+            Place::Server { .. } => execute(&self.url, statement.to_owned()).await,
+            Place::Directory { .. } => execute_on_sqlite(&self.url, statement.to_owned()).await,
+        };
+        done.unwrap_or_else(|error| panic!("{statement}: {error}"));
+    }
+
     /// Whether it is on PostgreSQL.
     #[must_use]
     pub fn is_postgres(&self) -> bool {
@@ -110,6 +123,15 @@ impl Drop for TestDatabase {
 async fn execute(url: &str, statement: String) -> sqlx::Result<()> {
     let mut connection = PgConnection::connect(url).await?;
     // Safe: made of a constant and of `unique`, which is digits.
+    sqlx::raw_sql(AssertSqlSafe(statement))
+        .execute(&mut connection)
+        .await?;
+    connection.close().await
+}
+
+async fn execute_on_sqlite(url: &str, statement: String) -> sqlx::Result<()> {
+    let mut connection = SqliteConnection::connect(url).await?;
+    // Safe: what a test says about its own database.
     sqlx::raw_sql(AssertSqlSafe(statement))
         .execute(&mut connection)
         .await?;

@@ -26,7 +26,7 @@ HTTP Basic. With --json: the client and its `secret`, as `POST /admin/clients` a
 Examples:
   countersign client list
 
-With --json: {\"clients\"}, as `GET /admin/clients` answers.")]
+With --json: `{\"clients\"}`, as `GET /admin/clients` answers.")]
     List,
     /// Replace the secret of a service; the old one is refused from now on
     #[command(after_help = "\
@@ -118,7 +118,13 @@ async fn list(cx: &Cx, out: Output) -> Result<(), Failure> {
     };
     let row = |client: &ClientView| {
         let kind = client.kind.to_owned();
-        [client.id.clone(), kind, when(client.created_at)]
+        // The built-in one was there before anything.
+        let created = Some(client.created_at).filter(|at| *at != 0);
+        [
+            client.id.clone(),
+            kind,
+            created.map(when).unwrap_or_default(),
+        ]
     };
     out.answer(&list, || {
         let rows: Vec<_> = list.clients.iter().map(row).collect();

@@ -14,7 +14,7 @@ Examples:
   countersign config
   countersign config --config /etc/countersign.toml --json
 
-Secrets are hidden. With --json: {\"settings\": [{\"key\", \"value\", \"source\"}]}.")]
+Secrets are hidden. With --json: `{\"settings\": [{\"key\", \"value\", \"source\"}]}`.")]
 pub(super) struct Show {}
 
 #[derive(Debug, Serialize)]

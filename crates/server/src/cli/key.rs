@@ -16,7 +16,7 @@ pub(super) enum Key {
 Examples:
   countersign key list
 
-With --json: {\"keys\"}, as `GET /admin/keys` answers.")]
+With --json: `{\"keys\"}`, as `GET /admin/keys` answers.")]
     List,
     /// Make a new key: published now, it signs after token.publish_ahead
     #[command(after_help = "\

@@ -41,7 +41,7 @@ fn page() -> String {
     for command in cli.get_subcommands_mut() {
         describe(&mut page, command, "");
     }
-    page
+    page.trim_end().to_owned() + "\n"
 }
 
 fn describe(page: &mut String, command: &mut Command, before: &str) {
@@ -61,7 +61,7 @@ fn describe(page: &mut String, command: &mut Command, before: &str) {
     let usage = command.render_usage().to_string();
     let usage = usage.trim_start_matches("Usage: ");
     let about = about.unwrap_or_default();
-    let _ = write!(page, "\n## {name}\n\n{about}.\n\n```text\n{usage}\n```\n\n");
+    let _ = write!(page, "## {name}\n\n{about}.\n\n```text\n{usage}\n```\n\n");
     let own = |arg: &&Arg| !arg.is_global_set() && arg.get_id() != "help";
     options(page, command.get_arguments().filter(own));
     let more = command.get_after_help().map(ToString::to_string);
@@ -71,10 +71,11 @@ fn describe(page: &mut String, command: &mut Command, before: &str) {
                 let lines: Vec<_> = examples.lines().map(str::trim_start).collect();
                 let _ = write!(page, "```sh\n{}\n```\n\n", lines.join("\n"));
             }
-            None => page.push_str(&block.replace('\n', " ")),
+            None => {
+                let _ = write!(page, "{}\n\n", block.replace('\n', " "));
+            }
         }
     }
-    page.push('\n');
 }
 
 fn options<'a>(page: &mut String, arguments: impl Iterator<Item = &'a Arg>) {

@@ -23,8 +23,8 @@ Examples:
   countersign serve --listen 127.0.0.1:5001 --data /var/lib/countersign
 
 Logs go to standard error. On SIGTERM and SIGINT the server finishes what is under way, for at most \
-server.shutdown_grace, and exits with 0. With --json the start lines are one object: {\"version\", \
-\"data\", \"new_data\", \"engine\", \"alg\", \"kid\", \"new_key\", \"listen\", \"url\", \"has_admin\"}, where \
+server.shutdown_grace, and exits with 0. With --json the start lines are one object: `{\"version\", \
+\"data\", \"new_data\", \"engine\", \"alg\", \"kid\", \"new_key\", \"listen\", \"url\", \"has_admin\"}`, where \
 `kid` is null with JWT_SECRET_KEY.")]
 pub(super) struct Serve {
     /// Address and port to listen on [default: 127.0.0.1:5000]

@@ -20,7 +20,7 @@ Examples:
   countersign session list
   countersign session list --user ada
 
-With --json: {\"sessions\", \"next\"}, as `GET /admin/sessions` answers; `next` is for --cursor.")]
+With --json: `{\"sessions\", \"next\"}`, as `GET /admin/sessions` answers; `next` is for --cursor.")]
     List(List),
     /// End a session, all of a user's, or everything that was ever issued
     #[command(after_help = "\
@@ -29,7 +29,7 @@ Examples:
   countersign session revoke --user ada
   countersign session revoke --all
 
-A running server refuses the tokens within 100 ms. With --json: {\"scope\", \"id\"}, where `scope` is \
+A running server refuses the tokens within 100 ms. With --json: `{\"scope\", \"id\"}`, where `scope` is \
 `session`, `user` or `issuer`.")]
     Revoke(Revoke),
 }

@@ -19,7 +19,7 @@ pub(super) enum User {
     #[command(after_help = "\
 Examples:
   countersign user add --username ada --role admin
-  printf %s \"$PASSWORD\" | countersign user add --username ada --email ada@example.com --password-stdin
+  printf %s \"$PASSWORD\" | countersign user add --username ada --password-stdin
 
 The password is asked for twice, without echo. This works before the first start, too, and then \
 makes the data directory. With --json: the account, as `GET /admin/users/{id}` answers it.")]
@@ -30,7 +30,7 @@ Examples:
   countersign user list
   countersign user list --query ada
 
-With --json: {\"users\", \"next\"}, as `GET /admin/users` answers; `next` is for --cursor.")]
+With --json: `{\"users\", \"next\"}`, as `GET /admin/users` answers; `next` is for --cursor.")]
     List(List),
     /// Show an account
     #[command(after_help = "\
