@@ -122,6 +122,15 @@ pub fn b64(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
+/// The user name and password in the value of HTTP Basic (RFC 7617 section 2): standard base64 of
+/// UTF-8 text with a colon.
+pub fn basic_credentials(encoded: &str) -> Option<(String, String)> {
+    let bytes = STANDARD.decode(encoded).ok()?;
+    let text = String::from_utf8(bytes).ok()?;
+    let (name, password) = text.split_once(':')?;
+    Some((name.to_owned(), password.to_owned()))
+}
+
 /// Reads base64url strictly: no padding, no other characters, unused bits zero, so that every
 /// byte string has exactly one spelling.
 pub fn unb64(text: &str) -> Option<Vec<u8>> {

@@ -231,6 +231,11 @@ settings! {
         /// Bytes in the head of a request.
         header_bytes: ByteSize = {"16KiB"}, ["8KiB", "1MiB"];
     }
+    /// Who may follow the revocation log.
+    revocation: Revocation at "revocation" {
+        /// Whether it takes a service's credentials: `auto` (off on loopback), `always`, `never`.
+        require_auth: RequireAuth = {"auto"};
+    }
     /// Who may make an account.
     registration: Registration at "registration" {
         /// Whether strangers may register.
