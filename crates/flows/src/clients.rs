@@ -17,18 +17,15 @@ pub async fn list(cx: &Cx) -> Result<Vec<Client>, FlowError> {
 }
 
 /// The service whose name and secret these are. A wrong name and a wrong secret look alike.
-pub async fn authenticate(
-    cx: &Cx,
-    id: &str,
-    secret: &str,
-) -> Result<Option<Client>, FlowError> {
+pub async fn authenticate(cx: &Cx, id: &str, secret: &str) -> Result<Option<Client>, FlowError> {
     let found = {
         let mut reader = cx.db.read().await?;
         clients::by_id(&mut reader.conn(), id).await?
     };
     let presented = ClientSecret::presented(secret);
     Ok(found.and_then(|(client, hash)| {
-        hash.is_some_and(|hash| presented.matches(&hash)).then_some(client)
+        hash.is_some_and(|hash| presented.matches(&hash))
+            .then_some(client)
     }))
 }
 

@@ -9,7 +9,10 @@ use super::{
     net::{DatabaseUrl, Origin, PublicUrl, TrustedProxies},
     report::Row,
     sources::Source,
-    value::{Algorithm, Blocklist, ByteSize, CookiePrefix, LogFormat, LogLevel, SameSite, Value},
+    value::{
+        Algorithm, Blocklist, ByteSize, CookiePrefix, LogFormat, LogLevel, RequireAuth, SameSite,
+        Value,
+    },
 };
 
 /// What is known of a key before any value is.

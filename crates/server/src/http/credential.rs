@@ -9,7 +9,7 @@ use countersign_token::{Refusal, crypto};
 
 use super::Site;
 use super::cookies::{Cookie, Cookies, Found};
-use super::error::{ApiError, client_required, token_missing};
+use super::error::{ApiError, invalid_client, token_missing};
 
 /// What an `Authorization` header holds.
 enum Authorization {
@@ -55,15 +55,17 @@ pub fn basic(headers: &HeaderMap) -> Result<Option<(String, String)>, ApiError> 
     let value = match (values.next(), values.next()) {
         (None, _) => return Ok(None),
         (Some(value), None) => value,
-        (Some(_), Some(_)) => return Err(client_required()),
+        (Some(_), Some(_)) => return Err(invalid_client()),
     };
     let read = || {
         let (scheme, encoded) = value.to_str().ok()?.split_once(' ')?;
-        let encoded = scheme.eq_ignore_ascii_case("basic").then_some(encoded.trim())?;
+        let encoded = scheme
+            .eq_ignore_ascii_case("basic")
+            .then_some(encoded.trim())?;
         let (id, secret) = crypto::basic_credentials(encoded)?;
         Some((id, secret))
     };
-    read().map(Some).ok_or_else(client_required)
+    read().map(Some).ok_or_else(invalid_client)
 }
 
 /// The credential of a request: `Authorization`, then the access cookie, then the session cookie.

@@ -5,6 +5,7 @@
 pub mod account;
 pub mod admin;
 pub mod body;
+pub mod codes;
 pub mod cookies;
 pub mod credential;
 pub mod cross_site;
@@ -52,6 +53,7 @@ pub struct SiteState {
     request_timeout: Duration,
     strangers: Strangers,
     on_loopback: bool,
+    header_bytes: usize,
     openapi: String,
 }
 
@@ -84,6 +86,7 @@ pub fn router(config: &Config, cx: Arc<Cx>) -> Router {
         request_timeout: config.server.request_timeout,
         strangers,
         on_loopback,
+        header_bytes: config.limits.header_bytes.0,
         openapi: document.to_json().unwrap_or_default(),
         cors_origins,
     });
@@ -101,7 +104,8 @@ pub fn router(config: &Config, cx: Arc<Cx>) -> Router {
         })
         .layer(DefaultBodyLimit::max(config.limits.body_bytes.0))
         .layer(from_fn_with_state(Arc::clone(&site), cross_site::layer))
-        .layer(from_fn_with_state(Arc::clone(&site), layers::time_limit));
+        .layer(from_fn_with_state(Arc::clone(&site), layers::time_limit))
+        .layer(from_fn_with_state(Arc::clone(&site), layers::head_limit));
     let routes = match layers::cors(&site.cors_origins) {
         Some(cors) => routes.layer(cors),
         None => routes,

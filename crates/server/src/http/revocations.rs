@@ -16,7 +16,7 @@ use utoipa::IntoParams;
 use super::Site;
 use super::body::Params;
 use super::credential::basic;
-use super::error::{ApiError, ApiResult, ErrorBody, client_required};
+use super::error::{ApiError, ApiResult, ErrorBody, invalid_client};
 
 /// Questions of strangers that may wait at once.
 const STRANGERS: usize = 64;
@@ -35,13 +35,20 @@ pub struct Strangers {
 impl Strangers {
     /// Whether strangers are let in at all is the operator's decision.
     pub fn new(admitted: bool) -> Self {
-        Self { admitted, polls: Semaphore::new(STRANGERS), bootstraps: Mutex::default() }
+        Self {
+            admitted,
+            polls: Semaphore::new(STRANGERS),
+            bootstraps: Mutex::default(),
+        }
     }
 
     /// Counts a bootstrap in the present minute.
     fn bootstrap(&self, now: Duration) -> Result<(), FlowError> {
         const MINUTE: Duration = Duration::from_secs(60);
-        let mut window = self.bootstraps.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut window = self
+            .bootstraps
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if now.saturating_sub(window.0) >= MINUTE || window.1 == 0 {
             *window = (now, 0);
         }
@@ -81,7 +88,7 @@ pub struct FeedQuery {
     security(("service" = []), ()),
     responses(
         (status = 200, description = "Floors above the cursor: `{seq, now, life, keys, more, floors: [{seq, scope, subject, reason, exp}]}`", body = Object),
-        (status = 401, description = "`client_required`: a service's credentials are wrong or missing", body = ErrorBody),
+        (status = 401, description = "`invalid_client`: a service's credentials are wrong or missing", body = ErrorBody),
         (status = 429, description = "`too_many_attempts`: strangers share ten bootstraps a minute", body = ErrorBody),
         (status = 503, description = "`busy` or `unavailable`, with Retry-After", body = ErrorBody),
         (status = "4XX", description = "The request was refused", body = ErrorBody),
@@ -94,11 +101,13 @@ pub async fn follow_revocations(
 ) -> ApiResult<Json<Answer>> {
     let after = Seq(i64::try_from(query.after.unwrap_or(0)).unwrap_or(i64::MAX));
     let service = match basic(&headers)? {
-        Some((id, secret)) => {
-            Some(clients::authenticate(&site.cx, &id, &secret).await?.ok_or_else(client_required)?)
-        }
+        Some((id, secret)) => Some(
+            clients::authenticate(&site.cx, &id, &secret)
+                .await?
+                .ok_or_else(invalid_client)?,
+        ),
         None if site.strangers.admitted => None,
-        None => return Err(client_required()),
+        None => return Err(invalid_client()),
     };
     let _place = match service {
         Some(_) => None,
@@ -106,7 +115,11 @@ pub async fn follow_revocations(
             if after.0 == 0 || after > site.cx.verifier.seq() {
                 site.strangers.bootstrap(site.cx.clock.monotonic())?;
             }
-            let busy = |_| ApiError::from(FlowError::Busy { retry_after: Duration::from_secs(1) });
+            let busy = |_| {
+                ApiError::from(FlowError::Busy {
+                    retry_after: Duration::from_secs(1),
+                })
+            };
             Some(site.strangers.polls.try_acquire().map_err(busy)?)
         }
     };
@@ -118,9 +131,10 @@ pub async fn follow_revocations(
         (None, false) => None,
     };
     let follower = match (name, query.follower, query.lease) {
-        (Some(name), Some(follower), Some(lease)) if follower.len() <= 64 => {
-            Some((format!("{name}/{follower}"), Duration::from_secs(lease.clamp(1, 30))))
-        }
+        (Some(name), Some(follower), Some(lease)) if follower.len() <= 64 => Some((
+            format!("{name}/{follower}"),
+            Duration::from_secs(lease.clamp(1, 30)),
+        )),
         _ => None,
     };
     let question = feed::Question {
