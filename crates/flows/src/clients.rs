@@ -18,6 +18,9 @@ pub async fn list(cx: &Cx) -> Result<Vec<Client>, FlowError> {
 
 /// The service whose name and secret these are. A wrong name and a wrong secret look alike.
 pub async fn authenticate(cx: &Cx, id: &str, secret: &str) -> Result<Option<Client>, FlowError> {
+    if check_name(id).is_err() {
+        return Ok(None);
+    }
     let found = {
         let mut reader = cx.db.read().await?;
         clients::by_id(&mut reader.conn(), id).await?
