@@ -47,7 +47,8 @@ pub struct Feed {
     waiting: AtomicUsize,
     followers: Mutex<HashMap<String, Follower>>,
     acknowledged: Notify,
-    pages: Mutex<HashMap<(Seq, Seq, usize), Page>>,
+    /// One page is read at a time: whoever waits here finds that what they want has been read.
+    pages: tokio::sync::Mutex<HashMap<(Seq, Seq, usize), Page>>,
 }
 
 /// Floors that were read once for everybody who asks the same.
@@ -82,7 +83,7 @@ impl Default for Feed {
             waiting: AtomicUsize::new(0),
             followers: Mutex::default(),
             acknowledged: Notify::new(),
-            pages: Mutex::default(),
+            pages: tokio::sync::Mutex::default(),
         }
     }
 }
@@ -112,6 +113,9 @@ impl Feed {
             return;
         };
         let now = cx.clock.monotonic();
+        // A cursor from ahead of the log is of another log: of this one it proves nothing.
+        let known = question.after <= cx.verifier.seq();
+        let applied = if known { question.after } else { Seq(0) };
         let mut followers = self
             .followers
             .lock()
@@ -124,7 +128,7 @@ impl Feed {
             followers.insert(
                 name.clone(),
                 Follower {
-                    applied: question.after,
+                    applied,
                     lease_ends,
                 },
             );
@@ -214,9 +218,9 @@ async fn page(cx: &Cx, after: Seq, seq: Seq, limit: usize) -> Result<Page, FlowE
     if after == seq {
         return Ok(Arc::from([]));
     }
-    let pages = || cx.feed.pages.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut pages = cx.feed.pages.lock().await;
     let key = (after, seq, limit);
-    if let Some(page) = pages().get(&key) {
+    if let Some(page) = pages.get(&key) {
         return Ok(Arc::clone(page));
     }
     let wanted = i64::try_from(limit + 1).unwrap_or(i64::MAX);
@@ -226,7 +230,6 @@ async fn page(cx: &Cx, after: Seq, seq: Seq, limit: usize) -> Result<Page, FlowE
     };
     floors.retain(|floor| floor.seq <= seq);
     let page: Page = floors.into();
-    let mut pages = pages();
     if pages.len() >= PAGES {
         pages.clear();
     }
