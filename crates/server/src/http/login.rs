@@ -303,8 +303,9 @@ fn preferred_wait(headers: &HeaderMap) -> Option<Duration> {
         .iter()
         .filter_map(|line| line.to_str().ok())
         .flat_map(|line| line.split(','))
-        .filter_map(|preference| preference.trim().strip_prefix("wait="))
-        .find_map(|seconds| seconds.trim().parse::<u64>().ok())
+        .filter_map(|preference| preference.split_once('='))
+        .filter(|(name, _)| name.trim().eq_ignore_ascii_case("wait"))
+        .find_map(|(_, seconds)| seconds.trim().parse::<u64>().ok())
         .map(|seconds| Duration::from_secs(seconds.min(MAX_PREFERRED_WAIT)))
 }
 
