@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use utoipa::IntoParams;
 
 use super::Site;
-use super::body::Params;
+use super::body::{Fields, Params};
 use super::credential::basic;
 use super::error::{ApiError, ApiResult, ErrorBody, invalid_client};
 
@@ -75,11 +75,30 @@ pub struct FeedQuery {
     #[param(value_type = Option<i64>, minimum = 1, maximum = 10_000)]
     limit: Option<usize>,
     /// Names one of several followers with one credential.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, min_length = 1, max_length = 64)]
     follower: Option<String>,
     /// How many seconds the follower goes on without an answer: 1 to 30.
     #[param(value_type = Option<i64>, minimum = 1, maximum = 30)]
     lease: Option<u64>,
+}
+
+impl FeedQuery {
+    /// What a logout would rely on is refused rather than bent: a lease that is longer than the
+    /// one noted here would be trusted after "propagated" no longer counts it.
+    fn check(&self) -> ApiResult<()> {
+        let mut fields = Fields::default();
+        if self.lease.is_some_and(|lease| !(1..=30).contains(&lease)) {
+            fields.refuse("lease", "must be 1 to 30");
+        }
+        if self
+            .follower
+            .as_ref()
+            .is_some_and(|name| !(1..=64).contains(&name.len()))
+        {
+            fields.refuse("follower", "must have 1 to 64 bytes");
+        }
+        fields.finish()
+    }
 }
 
 /// Follow the revocation log: a long poll with a cursor, which is also the acknowledgement.
@@ -99,6 +118,7 @@ pub async fn follow_revocations(
     headers: HeaderMap,
     Params(query): Params<FeedQuery>,
 ) -> ApiResult<Json<Answer>> {
+    query.check()?;
     let after = Seq(i64::try_from(query.after.unwrap_or(0)).unwrap_or(i64::MAX));
     let service = match basic(&headers)? {
         Some((id, secret)) => Some(
@@ -112,15 +132,16 @@ pub async fn follow_revocations(
     let _place = match service {
         Some(_) => None,
         None => {
-            if after.0 == 0 || after > site.cx.verifier.seq() {
-                site.strangers.bootstrap(site.cx.clock.monotonic())?;
-            }
             let busy = |_| {
                 ApiError::from(FlowError::Busy {
                     retry_after: Duration::from_secs(1),
                 })
             };
-            Some(site.strangers.polls.try_acquire().map_err(busy)?)
+            let place = site.strangers.polls.try_acquire().map_err(busy)?;
+            if after.0 == 0 || after > site.cx.verifier.seq() {
+                site.strangers.bootstrap(site.cx.clock.monotonic())?;
+            }
+            Some(place)
         }
     };
     // On loopback everybody is at home, and "propagated" counts them; elsewhere, whoever said who
@@ -131,10 +152,9 @@ pub async fn follow_revocations(
         (None, false) => None,
     };
     let follower = match (name, query.follower, query.lease) {
-        (Some(name), Some(follower), Some(lease)) if follower.len() <= 64 => Some((
-            format!("{name}/{follower}"),
-            Duration::from_secs(lease.clamp(1, 30)),
-        )),
+        (Some(name), Some(follower), Some(lease)) => {
+            Some((format!("{name}/{follower}"), Duration::from_secs(lease)))
+        }
         _ => None,
     };
     let question = feed::Question {
