@@ -103,6 +103,11 @@ impl Feed {
         self.closing.send_replace(true);
     }
 
+    /// Forgets the pages read so far: nobody may ask for them again, and what they hold expires.
+    pub(crate) async fn forget_pages(&self) {
+        *self.pages.lock().await = HashMap::new();
+    }
+
     /// How many questions wait for an answer.
     pub fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
