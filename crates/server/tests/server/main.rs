@@ -27,6 +27,7 @@ mod protected;
 mod proxies;
 mod refresh;
 mod register;
+mod revocations;
 mod secrets_in_logs;
 mod sessions;
 mod shared_secret;
