@@ -11,6 +11,7 @@ use countersign_core::{CredentialId, Event, GrantId, SessionId, UserId};
 use countersign_store::Db;
 use countersign_token::{Algorithm, SigningKey, Verifier};
 
+use crate::feed::Feed;
 use crate::keys::Keys;
 use crate::log::Watch;
 use crate::{Clock, Hasher, Random};
@@ -63,6 +64,8 @@ pub struct Cx {
     pub keys: Keys,
     /// What is known of the revocation log.
     pub log: Watch,
+    /// Who follows it.
+    pub feed: Feed,
     /// What the operator decided.
     pub settings: Settings,
 }

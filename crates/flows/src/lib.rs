@@ -17,6 +17,7 @@ pub mod audit;
 pub mod authenticate;
 pub mod clients;
 pub mod delete_account;
+pub mod feed;
 pub mod issue;
 pub mod keys;
 pub mod log;

@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use countersign_core::{Seq, Timestamp};
-use countersign_store::log;
-use tokio::sync::Mutex;
+use countersign_store::log::{self, Look};
+use tokio::sync::{Mutex, Notify};
 
+use crate::feed::News;
 use crate::{Clock, Cx, FlowError, keys};
 
 /// How often a node looks: what another node or a command wrote is honoured within this, and the
@@ -30,6 +31,7 @@ const PAGE: i64 = 10_000;
 pub struct Watch {
     /// One look at a time; whoever waits here needs none of their own.
     turn: Mutex<()>,
+    bell: Notify,
     /// When the last successful look began, in milliseconds of the monotonic clock; 0 is never.
     looked_at: AtomicU64,
     /// The same by the time of day, which goes on while a machine sleeps.
@@ -45,6 +47,7 @@ impl Default for Watch {
     fn default() -> Self {
         Self {
             turn: Mutex::default(),
+            bell: Notify::new(),
             looked_at: AtomicU64::new(0),
             looked_on: AtomicI64::new(0),
             must_advance: AtomicBool::new(true),
@@ -72,6 +75,17 @@ impl Watch {
         }
     }
 
+    /// Rings the bell: this node wrote to the log, and those who wait need not wait for the next
+    /// look.
+    pub(crate) fn ring(&self) {
+        self.bell.notify_one();
+    }
+
+    /// Ready when it is time for the next look.
+    pub async fn next(&self) {
+        let _ = tokio::time::timeout(LOOK_EVERY, self.bell.notified()).await;
+    }
+
     /// Whether a token of an unknown key is reason to look again now.
     pub(crate) fn may_ask_for_keys(&self, clock: &Clock) -> bool {
         let now = millis(clock.monotonic()).max(1);
@@ -96,11 +110,16 @@ pub async fn look(cx: &Cx) -> Result<(), FlowError> {
     let began = millis(cx.clock.monotonic()).max(1);
     let began_on = cx.clock.now();
     match look_now(cx).await {
-        Ok(()) => {
+        Ok(look) => {
             cx.log
                 .looked_on
                 .store(began_on.as_millis(), Ordering::SeqCst);
             cx.log.looked_at.store(began, Ordering::SeqCst);
+            cx.feed.announce(News {
+                seq: look.seq,
+                keys: look.keys_version,
+                life: look.life,
+            });
             Ok(())
         }
         Err(error) => {
@@ -110,7 +129,7 @@ pub async fn look(cx: &Cx) -> Result<(), FlowError> {
     }
 }
 
-async fn look_now(cx: &Cx) -> Result<(), FlowError> {
+async fn look_now(cx: &Cx) -> Result<Look, FlowError> {
     cx.db.is_in_place()?;
     if cx.log.must_advance.load(Ordering::SeqCst) {
         let now = cx.clock.now();
@@ -150,7 +169,7 @@ async fn look_now(cx: &Cx) -> Result<(), FlowError> {
             .keys_version
             .store(look.keys_version, Ordering::SeqCst);
     }
-    Ok(())
+    Ok(look)
 }
 
 fn millis(duration: Duration) -> u64 {

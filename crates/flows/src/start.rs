@@ -10,6 +10,7 @@ use countersign_store::{Conn, events, keys, log, users};
 use countersign_token::{Algorithm, Policy, Verifier};
 
 use crate::cx::Parts;
+use crate::feed::Feed;
 use crate::keys::{Keys, created, make, seal_context};
 use crate::log::{Watch, look};
 use crate::{Cx, FlowError, Random};
@@ -134,6 +135,7 @@ fn context(parts: Parts) -> Cx {
         verifier,
         keys: Keys::new(shared_key),
         log: Watch::default(),
+        feed: Feed::default(),
         settings,
     }
 }

@@ -49,6 +49,9 @@ impl Cx {
         for floor in &floors {
             self.verifier.note(floor);
         }
+        if !floors.is_empty() {
+            self.log.ring();
+        }
         Ok(outcome)
     }
 }

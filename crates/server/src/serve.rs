@@ -130,7 +130,7 @@ pub async fn follow_log(cx: Arc<Cx>) {
                 failing = true;
             }
         }
-        tokio::time::sleep(log::LOOK_EVERY).await;
+        cx.log.next().await;
     }
 }
 

@@ -33,7 +33,9 @@ statements! {
         WHERE id = 1 AND next_life < life AND next_life_at <= $1";
     ISSUER = "SELECT issuer FROM log_clock WHERE id = 1";
     SET_ISSUER = "UPDATE log_clock SET issuer = $1 WHERE id = 1";
-    KEYS_CHANGED = "UPDATE log_clock SET keys_version = keys_version + 1 WHERE id = 1";
+    // The position moves on too: a follower that was not asking just then finds its cursor outdated.
+    KEYS_CHANGED = "UPDATE log_clock SET keys_version = keys_version + 1, seq = seq + 1
+        WHERE id = 1";
     SECRET_CHECK = "SELECT secret_check FROM log_clock WHERE id = 1";
     SET_SECRET_CHECK = "UPDATE log_clock SET secret_check = $1 WHERE id = 1";
 }
@@ -161,7 +163,7 @@ pub async fn set_issuer(conn: &mut Conn<'_>, issuer: &str) -> Result<(), StoreEr
     conn.execute(SET_ISSUER, args![issuer]).await.map(drop)
 }
 
-/// Tells every node that the signing keys changed.
+/// Tells every node and every follower that the signing keys changed.
 pub async fn keys_changed(conn: &mut Conn<'_>) -> Result<(), StoreError> {
     conn.execute(KEYS_CHANGED, args![]).await.map(drop)
 }

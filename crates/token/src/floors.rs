@@ -264,7 +264,7 @@ mod tests {
         );
     }
 
-    /// Published for whoever writes a follower: `printf user:42 | sha256sum`, 16 bytes of it.
+    /// `printf user:42 | sha256sum`, 16 bytes of it. `docs/reference/subjects.json` has more.
     #[test]
     fn subjects_are_the_first_half_of_a_digest_over_scope_and_id() {
         for (scope, id, subject) in [

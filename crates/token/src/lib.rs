@@ -11,6 +11,7 @@
 mod algorithm;
 mod claims;
 pub mod crypto;
+pub mod feed;
 mod floors;
 mod held;
 pub mod json;

@@ -18,6 +18,7 @@ macro_rules! refused {
 
 mod admin;
 mod clients;
+mod feed;
 mod hasher;
 mod keys;
 mod log;

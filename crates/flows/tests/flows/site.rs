@@ -188,6 +188,11 @@ impl Site {
         self.place.url().strip_prefix("sqlite:").unwrap().into()
     }
 
+    /// Does to the database what the program never does.
+    pub(crate) async fn sql(&self, statement: &str) {
+        self.place.execute(statement).await;
+    }
+
     /// Lets time pass, and the node look as it does all the time.
     pub(crate) async fn pass(&self, by: Duration) {
         self.clock.advance(by);

@@ -28,6 +28,7 @@ pub const CODES: &[Known] = codes! {
     400 invalid_request "`fields` says what is wrong with each field"
     400 token_too_large "A token with these roles would be larger than 1,024 bytes; the message names them"
     400 username_taken "Somebody has the username"
+    401 invalid_client "A service's name and secret are wrong or missing: see `countersign client add`"
     401 invalid_credentials "Wrong password, unknown user or disabled account; nobody learns which"
     401 refresh_expired "The session is too old, or was unused for too long: sign in"
     401 refresh_invalid "The refresh token is ill-made or unknown, or its session has ended: sign in"

@@ -44,8 +44,18 @@ pub struct ApiError {
     status: StatusCode,
     body: ErrorBody,
     retry_after: Option<Duration>,
-    /// Whether a 401 is about the token itself (RFC 6750, section 3.1).
-    invalid_token: bool,
+    challenge: Challenge,
+}
+
+/// What a 401 asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Challenge {
+    /// A token (RFC 6750, section 3).
+    Token,
+    /// Another token than the one that was sent (RFC 6750, section 3.1).
+    BetterToken,
+    /// A service's name and secret (RFC 7617).
+    Client,
 }
 
 impl ApiError {
@@ -64,7 +74,7 @@ impl ApiError {
             status,
             body,
             retry_after: None,
-            invalid_token: false,
+            challenge: Challenge::Token,
         }
     }
 
@@ -109,6 +119,15 @@ fn unauthorized(code: &'static str, message: impl Into<String>) -> ApiError {
 /// 401: no credential was sent.
 pub fn token_missing() -> ApiError {
     unauthorized("token_missing", "Missing credentials")
+}
+
+/// 401: a service must say who it is, and did not, or wrongly.
+pub fn invalid_client() -> ApiError {
+    let message = "Send a service's name and secret with HTTP Basic";
+    ApiError {
+        challenge: Challenge::Client,
+        ..unauthorized("invalid_client", message)
+    }
 }
 
 /// 400: the body is not one strict JSON object.
@@ -183,7 +202,7 @@ impl From<FlowError> for ApiError {
             FlowError::Conflict => unavailable("busy", "The request met another one").after(second),
             FlowError::TokenMissing => token_missing(),
             FlowError::Token(refusal) => Self {
-                invalid_token: true,
+                challenge: Challenge::BetterToken,
                 ..unauthorized(refusal.code(), refusal.message())
             },
             FlowError::SessionInvalid => unauthorized("session_invalid", text),
@@ -219,14 +238,13 @@ fn sentence(text: &str) -> String {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let challenge = (self.status == StatusCode::UNAUTHORIZED).then(|| {
-            let Self { body, invalid_token, .. } = &self;
-            if *invalid_token {
-                format!(
-                    "Bearer realm=\"countersign\", error=\"invalid_token\", error_description=\"{}\"",
-                    body.message
-                )
-            } else {
-                "Bearer realm=\"countersign\"".to_owned()
+            let message = &self.body.message;
+            match self.challenge {
+                Challenge::Token => "Bearer realm=\"countersign\"".to_owned(),
+                Challenge::BetterToken => format!(
+                    "Bearer realm=\"countersign\", error=\"invalid_token\", error_description=\"{message}\""
+                ),
+                Challenge::Client => "Basic realm=\"countersign\", charset=\"UTF-8\"".to_owned(),
             }
         });
         let mut response = (self.status, Json(self.body)).into_response();

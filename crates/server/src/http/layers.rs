@@ -6,6 +6,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use countersign_flows::feed::MAX_WAIT;
 use countersign_token::crypto;
 
 use super::Site;
@@ -61,7 +62,13 @@ pub async fn head_limit(State(site): State<Site>, request: Request, next: Next) 
 
 /// Ends a request that takes too long: a body that trickles in, a database that hangs.
 pub async fn time_limit(State(site): State<Site>, request: Request, next: Next) -> Response {
-    match tokio::time::timeout(site.request_timeout, next.run(request)).await {
+    // A question to the feed waits as long as it said, which has a bound of its own.
+    let feed = request
+        .extensions()
+        .get::<MatchedPath>()
+        .is_some_and(|path| path.as_str().ends_with("/revocations"));
+    let extra = if feed { MAX_WAIT } else { Duration::ZERO };
+    match tokio::time::timeout(site.request_timeout + extra, next.run(request)).await {
         Ok(response) => response,
         Err(_) => ApiError::new(
             StatusCode::REQUEST_TIMEOUT,

@@ -28,6 +28,7 @@ mod protected;
 mod proxies;
 mod refresh;
 mod register;
+mod revocations;
 mod secrets_in_logs;
 mod seeds;
 mod sessions;

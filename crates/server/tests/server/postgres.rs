@@ -73,17 +73,6 @@ async fn what_one_node_issues_the_other_takes_and_what_one_ends_the_other_refuse
         .refused(401, "session_invalid");
 }
 
-/// Whether other tests compete for the processor, so that a promise of 100 ms cannot be measured.
-fn busy() -> bool {
-    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let one_minute = load
-        .split(' ')
-        .next()
-        .and_then(|load| load.parse::<f64>().ok());
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    one_minute.is_none_or(|load| load > cores as f64)
-}
-
 #[tokio::test]
 async fn two_administrators_who_demote_each_other_through_two_nodes_leave_one() {
     let Some(database) = TestDatabase::postgres().await else {

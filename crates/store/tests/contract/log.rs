@@ -282,7 +282,8 @@ async fn nodes_hear_of_keys_and_of_the_secret(t: Test) {
     let look = log::look(&mut reader.conn()).await.unwrap();
     assert_eq!(
         (look.keys_version, look.seq),
-        (before.keys_version + 1, before.seq)
+        (before.keys_version + 1, Seq(before.seq.0 + 1)),
+        "a cursor shows new keys as it shows floors"
     );
     let check = log::secret_check(&mut reader.conn()).await.unwrap();
     assert_eq!(check, Some(vec![1, 0, 255]));

@@ -15,6 +15,8 @@ mod properties;
 #[cfg(test)]
 mod rfc;
 #[cfg(test)]
+mod subjects;
+#[cfg(test)]
 mod times_and_floors;
 #[cfg(test)]
 mod vectors;

@@ -1,0 +1,282 @@
+//! `GET /revocations`: shipping the log to those who verify.
+//!
+//! A follower asks for what comes after its cursor. Asking is also its acknowledgement: whoever asks
+//! for what comes after N has applied N.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use countersign_core::Seq;
+use countersign_store::log as stored;
+use countersign_token::Floor;
+use countersign_token::feed::{Answer, MAX_FLOORS};
+use tokio::sync::{Notify, watch};
+use tokio::time::{sleep, timeout};
+
+use crate::{Cx, FlowError, log};
+
+/// The longest that a question may wait for an answer.
+pub const MAX_WAIT: Duration = Duration::from_secs(30);
+
+/// Followers that gather for one answer: with so many, an answer may be held for a second.
+const GATHERED_A_SECOND: f64 = 10_000.0;
+
+/// Followers that are remembered; beyond it the logout's "propagated" is not promised.
+const MAX_FOLLOWERS: usize = 100_000;
+
+/// A question of a follower.
+#[derive(Debug, Clone)]
+pub struct Question {
+    /// Its cursor: what it has applied.
+    pub after: Seq,
+    /// How long to wait where there is nothing new.
+    pub wait: Duration,
+    /// The most floors that it wants at once.
+    pub limit: usize,
+    /// Who it is, if it may count for "propagated": its name, and how long its lease is.
+    pub follower: Option<(String, Duration)>,
+}
+
+/// What the issuer knows of its followers, and how they learn of news.
+#[derive(Debug)]
+pub struct Feed {
+    news: watch::Sender<News>,
+    closing: watch::Sender<bool>,
+    waiting: AtomicUsize,
+    followers: Mutex<HashMap<String, Follower>>,
+    acknowledged: Notify,
+    /// One page is read at a time: whoever waits here finds that what they want has been read.
+    pages: tokio::sync::Mutex<HashMap<(Seq, Seq, usize), Page>>,
+}
+
+/// Floors that were read once for everybody who asks the same.
+type Page = Arc<[Floor]>;
+
+/// What the last look found, taken together: the position without its keys could renew a lease on
+/// keys that had been revoked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct News {
+    pub(crate) seq: Seq,
+    pub(crate) keys: i64,
+    pub(crate) life: Duration,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Follower {
+    /// What it has applied.
+    applied: Seq,
+    /// Until when it may go on without asking again, on the monotonic clock.
+    lease_ends: Duration,
+}
+
+impl Default for Feed {
+    fn default() -> Self {
+        Self {
+            news: watch::Sender::new(News {
+                seq: Seq(0),
+                keys: -1,
+                life: Duration::ZERO,
+            }),
+            closing: watch::Sender::new(false),
+            waiting: AtomicUsize::new(0),
+            followers: Mutex::default(),
+            acknowledged: Notify::new(),
+            pages: tokio::sync::Mutex::default(),
+        }
+    }
+}
+
+impl Feed {
+    /// Tells those who wait what a look found.
+    pub(crate) fn announce(&self, found: News) {
+        self.news.send_if_modified(|known| {
+            let changed = *known != found;
+            *known = found;
+            changed
+        });
+    }
+
+    /// Answers everybody who waits, now and from now on: the server stops.
+    pub fn close(&self) {
+        self.closing.send_replace(true);
+    }
+
+    /// Forgets the pages read so far: nobody may ask for them again, and what they hold expires.
+    pub(crate) async fn forget_pages(&self) {
+        *self.pages.lock().await = HashMap::new();
+    }
+
+    /// How many questions wait for an answer.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    fn note(&self, cx: &Cx, question: &Question) {
+        let Some((name, lease)) = &question.follower else {
+            return;
+        };
+        let now = cx.clock.monotonic();
+        // A cursor from ahead of the log is of another log: of this one it proves nothing.
+        let known = question.after <= cx.verifier.seq();
+        let applied = if known { question.after } else { Seq(0) };
+        let mut followers = self
+            .followers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if followers.len() >= MAX_FOLLOWERS {
+            followers.retain(|_, follower| follower.lease_ends > now);
+        }
+        if followers.len() < MAX_FOLLOWERS || followers.contains_key(name) {
+            let lease_ends = now + *lease;
+            followers.insert(
+                name.clone(),
+                Follower {
+                    applied,
+                    lease_ends,
+                },
+            );
+        }
+        drop(followers);
+        self.acknowledged.notify_waiters();
+    }
+
+    /// Whether every follower with a lease has applied `seq`.
+    fn all_have(&self, cx: &Cx, seq: Seq) -> bool {
+        let now = cx.clock.monotonic();
+        let mut followers = self
+            .followers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        followers.retain(|_, follower| follower.lease_ends > now);
+        followers.values().all(|follower| follower.applied >= seq)
+    }
+}
+
+/// Answers a question: at once where the log has moved on from the cursor, else when it does, else
+/// after the time that the follower is ready to wait.
+///
+/// What is answered rests on a read of the log that began after the question came.
+///
+/// # Errors
+/// [`FlowError::Unavailable`] where this node cannot prove that it is current: then leases lapse
+/// rather than trust it.
+pub async fn answer(cx: &Cx, question: Question) -> Result<Answer, FlowError> {
+    cx.feed.note(cx, &question);
+    log::look(cx).await?;
+    let mut news = cx.feed.news.subscribe();
+    let mut closing = cx.feed.closing.subscribe();
+    // New keys are news too: a follower must not keep a revoked one for as long as it would wait.
+    let before = *news.borrow();
+    let moved_on = |news: &News| news.seq != question.after || news.keys != before.keys;
+    if !moved_on(&before) && !question.wait.is_zero() {
+        let _place = Waiting::begin(&cx.feed.waiting);
+        let arrival = async {
+            tokio::select! {
+                arrived = news.wait_for(moved_on) => arrived.is_ok(),
+                _ = closing.wait_for(|closing| *closing) => false,
+            }
+        };
+        if timeout(question.wait.min(MAX_WAIT), arrival).await == Ok(true) {
+            // The more follow, the longer floors are gathered: one answer for many.
+            sleep(Duration::from_secs_f64(
+                cx.feed.waiting() as f64 / GATHERED_A_SECOND,
+            ))
+            .await;
+        }
+    }
+    cx.log.require_current(&cx.clock)?;
+    let News { seq, keys, life } = *cx.feed.news.borrow();
+    // A cursor from ahead of the log is of a database that is no more: begin anew.
+    let after = if question.after > seq {
+        tracing::warn!(
+            asked = question.after.0,
+            log = seq.0,
+            "a follower asks from ahead of the log"
+        );
+        Seq(0)
+    } else {
+        question.after
+    };
+    let limit = question.limit.clamp(1, MAX_FLOORS);
+    let floors = page(cx, after, seq, limit).await?;
+    let more = floors.len() > limit;
+    let floors = floors.get(..limit).unwrap_or(&floors).to_vec();
+    Ok(Answer {
+        seq: if more {
+            floors.last().map_or(seq, |floor| floor.seq)
+        } else {
+            seq
+        },
+        now: cx.clock.now().as_secs(),
+        life: i64::try_from(life.as_millis().div_ceil(1_000)).unwrap_or(i64::MAX),
+        keys,
+        more,
+        floors,
+    })
+}
+
+/// The floors above `after` up to `seq`, and one more than `limit` where there is one; read once for
+/// all followers with one cursor.
+async fn page(cx: &Cx, after: Seq, seq: Seq, limit: usize) -> Result<Page, FlowError> {
+    if after == seq {
+        return Ok(Arc::from([]));
+    }
+    let mut pages = cx.feed.pages.lock().await;
+    let key = (after, seq, limit);
+    if let Some(page) = pages.get(&key) {
+        return Ok(Arc::clone(page));
+    }
+    let wanted = i64::try_from(limit + 1).unwrap_or(i64::MAX);
+    let mut floors = {
+        let mut reader = cx.db.read().await?;
+        stored::floors_after(&mut reader.conn(), after, wanted).await?
+    };
+    floors.retain(|floor| floor.seq <= seq);
+    let page: Page = floors.into();
+    if pages.len() >= PAGES {
+        pages.clear();
+    }
+    pages.insert(key, Arc::clone(&page));
+    Ok(page)
+}
+
+/// Pages that are kept: followers move together, and those far behind read a few more.
+const PAGES: usize = 32;
+
+/// Waits until every follower that holds a lease has applied what is in the log now, at most for
+/// `patience`; whether all have.
+///
+/// A lease that lapses counts as applied: its holder answers nothing any more.
+pub async fn propagated(cx: &Cx, patience: Duration) -> Result<bool, FlowError> {
+    log::look(cx).await?;
+    let seq = cx.verifier.seq();
+    let all = async {
+        loop {
+            let acknowledged = cx.feed.acknowledged.notified();
+            if cx.feed.all_have(cx, seq) {
+                return;
+            }
+            // Leases lapse without a sound.
+            let _ = timeout(Duration::from_millis(50), acknowledged).await;
+        }
+    };
+    Ok(timeout(patience, all).await.is_ok())
+}
+
+/// Counts a question that waits.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn begin(counter: &'a AtomicUsize) -> Self {
+        counter.fetch_add(1, Ordering::Relaxed);
+        Self(counter)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
