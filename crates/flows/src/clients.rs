@@ -16,6 +16,19 @@ pub async fn list(cx: &Cx) -> Result<Vec<Client>, FlowError> {
     Ok(clients::all(&mut reader.conn()).await?)
 }
 
+/// The service whose name and secret these are. A wrong name and a wrong secret look alike.
+pub async fn authenticate(cx: &Cx, id: &str, secret: &str) -> Result<Option<Client>, FlowError> {
+    let found = {
+        let mut reader = cx.db.read().await?;
+        clients::by_id(&mut reader.conn(), id).await?
+    };
+    let presented = ClientSecret::presented(secret);
+    Ok(found.and_then(|(client, hash)| {
+        hash.is_some_and(|hash| presented.matches(&hash))
+            .then_some(client)
+    }))
+}
+
 /// Adds a service. Its secret is answered this once.
 pub async fn add(
     cx: &Cx,

@@ -39,7 +39,7 @@ pub async fn run(
     let graceful = GracefulShutdown::new();
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
+        .header_read_timeout(HEAD_TIMEOUT.min(config.server.request_timeout))
         .max_buf_size(config.limits.header_bytes.0)
         .max_headers(MAX_HEADERS)
         .half_close(false);

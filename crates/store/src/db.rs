@@ -135,6 +135,11 @@ impl Db {
         }
     }
 
+    /// Whether this process has the database to itself: no other server can be using it.
+    pub fn is_embedded(&self) -> bool {
+        matches!(&*self.engine, Engine::Sqlite { .. })
+    }
+
     /// A connection for reading, which must not be held across anything but reading.
     pub async fn read(&self) -> Result<Reader, StoreError> {
         Ok(Reader(match &*self.engine {

@@ -62,11 +62,11 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
-/// PostgreSQL: class 08 (connection), 53 (resources), 57 (intervention, statement timeout), 25006
-/// (a standby refuses writes). SQLite: 5 (busy), 6 (locked) and their extended codes.
+/// PostgreSQL: class 08 (connection), 28 (the login is refused), 3D (the database is not there), 53
+/// (resources), 57 (intervention, statement timeout), 25006 (a standby refuses writes). SQLite: 5 (busy), 6 (locked) and their extended codes.
 fn is_passing(code: &str) -> bool {
     let postgres = code.len() == 5
-        && (["08", "53", "57"]
+        && (["08", "28", "3D", "53", "57"]
             .iter()
             .any(|class| code.starts_with(class))
             || code == "25006");

@@ -69,7 +69,6 @@ impl Response {
     ///
     /// # Panics
     /// If it has another, showing the answer.
-    #[must_use]
     #[track_caller]
     pub fn expect(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{self:?}");

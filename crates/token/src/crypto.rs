@@ -4,7 +4,7 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKe
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use aws_lc_rs::{constant_time, digest, hkdf, hmac};
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use zeroize::Zeroizing;
 
 /// SHA-256 (FIPS 180-4).
@@ -120,6 +120,15 @@ pub(crate) fn system_random() -> SystemRandom {
 /// Base64url without padding (RFC 4648 section 5, RFC 7515 section 2).
 pub fn b64(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// The user name and password in the value of HTTP Basic (RFC 7617 section 2): standard base64 of
+/// UTF-8 text with a colon.
+pub fn basic_credentials(encoded: &str) -> Option<(String, String)> {
+    let bytes = STANDARD.decode(encoded).ok()?;
+    let text = String::from_utf8(bytes).ok()?;
+    let (name, password) = text.split_once(':')?;
+    Some((name.to_owned(), password.to_owned()))
 }
 
 /// Reads base64url strictly: no padding, no other characters, unused bits zero, so that every

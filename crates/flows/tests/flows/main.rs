@@ -24,6 +24,7 @@ mod log;
 mod login;
 mod logout;
 mod maintenance;
+mod overtaken;
 mod password;
 mod profile;
 mod races;

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use countersign_core::{Actor, SessionId};
+use countersign_flows::logout::Proof;
 use countersign_flows::sessions::{
     end_all_of_user, end_everything, end_own, end_session, list, page,
 };
@@ -8,7 +9,6 @@ use countersign_flows::{FlowError, Mode, Origin};
 use countersign_token::Refusal;
 
 use crate::site::{DAY, Site, credential, from, refresh_token};
-use countersign_flows::logout::Proof;
 
 #[tokio::test]
 async fn a_session_that_is_not_ones_own_or_not_alive_is_not_found() {

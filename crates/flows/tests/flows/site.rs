@@ -28,7 +28,6 @@ use countersign_token::{Algorithm, SigningKey};
 
 pub(crate) const PASSWORD: &str = "plum-harbour-41";
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
-pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 pub(crate) const DAY: Duration = Duration::from_secs(24 * 3600);
 pub(crate) const LIFE: Duration = Duration::from_secs(15 * 60);
 pub(crate) const GRACE: Duration = Duration::from_secs(30);
@@ -43,6 +42,7 @@ pub(crate) struct Config {
     pub(crate) cost: Cost,
     pub(crate) threads: usize,
     pub(crate) queue: usize,
+    pub(crate) connections: u32,
     pub(crate) settings: Settings,
 }
 
@@ -59,6 +59,7 @@ impl Default for Config {
             },
             threads: 2,
             queue: 256,
+            connections: 16,
             settings: Settings {
                 issuer: "https://id.example".to_owned(),
                 audience: "countersign".to_owned(),
@@ -101,6 +102,7 @@ async fn parts(config: &Config, place: &TestDatabase, clock: Clock) -> Parts {
     static SEED: AtomicU64 = AtomicU64::new(0);
     let mut options = Options::new(place.url());
     options.durable = false;
+    options.connections = config.connections;
     Parts {
         db: Db::open(&options).await.unwrap(),
         clock,
@@ -164,6 +166,12 @@ impl Site {
         let mut config = self.config.clone();
         change(&mut config);
         Self::open(config, Arc::clone(&self.place), self.clock.clone()).await
+    }
+
+    /// What a start says of itself.
+    pub(crate) async fn started_again(&self) -> Started {
+        let parts = parts(&self.config, &self.place, self.clock.clone()).await;
+        start::serve(parts).await.unwrap()
     }
 
     /// The command line beside the server.

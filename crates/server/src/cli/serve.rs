@@ -74,6 +74,10 @@ async fn serve(mut config: Config, global: &Global) -> Result<(), Failure> {
     let router = http::router(&config, Arc::clone(&cx));
     let follow = tokio::spawn(serve::follow_log(Arc::clone(&cx)));
     let tidy = tokio::spawn(serve::keep_tidy(Arc::clone(&cx)));
+    let stop = async {
+        stop.await;
+        cx.feed.close();
+    };
     serve::run(&config, listener, router, stop).await;
     follow.abort();
     tidy.abort();

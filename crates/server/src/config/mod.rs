@@ -24,4 +24,6 @@ pub use table::{
     Argon2, Audit, Config, Cookie, Cors, Database, Fallback, KEYS, Key, Limits, Log, Password,
     Registration, Secret, Server, Session, Token,
 };
-pub use value::{Algorithm, Blocklist, ByteSize, CookiePrefix, LogFormat, LogLevel, SameSite};
+pub use value::{
+    Algorithm, Blocklist, ByteSize, CookiePrefix, LogFormat, LogLevel, RequireAuth, SameSite,
+};

@@ -9,7 +9,10 @@ use super::{
     net::{DatabaseUrl, Origin, PublicUrl, TrustedProxies},
     report::Row,
     sources::Source,
-    value::{Algorithm, Blocklist, ByteSize, CookiePrefix, LogFormat, LogLevel, SameSite, Value},
+    value::{
+        Algorithm, Blocklist, ByteSize, CookiePrefix, LogFormat, LogLevel, RequireAuth, SameSite,
+        Value,
+    },
 };
 
 /// What is known of a key before any value is.
@@ -230,6 +233,11 @@ settings! {
         connections: usize = {"10000"}, ["1", "1000000"];
         /// Bytes in the head of a request.
         header_bytes: ByteSize = {"16KiB"}, ["8KiB", "1MiB"];
+    }
+    /// Who may follow the revocation log.
+    revocation: Revocation at "revocation" {
+        /// Whether it takes a service's credentials: `auto` (off on loopback), `always`, `never`.
+        require_auth: RequireAuth = {"auto"};
     }
     /// Who may make an account.
     registration: Registration at "registration" {

@@ -316,6 +316,18 @@ words! {
 }
 
 words! {
+    /// Whether following the revocation log takes a service's credentials.
+    RequireAuth {
+        /// Where the server listens on more than loopback.
+        Auto = "auto",
+        /// Everywhere.
+        Always = "always",
+        /// Nowhere: strangers share a few places.
+        Never = "never",
+    }
+}
+
+words! {
     /// What cookie names begin with.
     CookiePrefix {
         /// Browsers take such a cookie only with `Secure`, `Path=/` and no `Domain`

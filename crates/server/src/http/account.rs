@@ -1,7 +1,7 @@
 //! A person's own account: registering, reading, changing and deleting it, and its devices.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use countersign_flows::profile::NewNames;
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Site;
-use super::body::{Field, Fields, StrictJson};
+use super::body::{Field, Fields, PathPart, StrictJson};
 use super::credential::{Caller, LiveCaller};
 use super::error::{ApiResult, ErrorBody, not_found};
 use super::login::{LoginAnswer, hand_over};
@@ -322,7 +322,7 @@ pub async fn end_session(
     State(site): State<Site>,
     From(origin): From,
     LiveCaller(live): LiveCaller,
-    Path(id): Path<String>,
+    PathPart(id): PathPart,
 ) -> ApiResult<Response> {
     let id = id.parse().map_err(|_| not_found("session"))?;
     sessions::end_own(&site.cx, &origin, &live, id).await?;

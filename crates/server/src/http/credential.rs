@@ -5,11 +5,11 @@ use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use countersign_flows::{Credential, FlowError, Identity, Live, authenticate};
-use countersign_token::Refusal;
+use countersign_token::{Refusal, crypto};
 
 use super::Site;
 use super::cookies::{Cookie, Cookies, Found};
-use super::error::{ApiError, token_missing};
+use super::error::{ApiError, invalid_client, token_missing};
 
 /// What an `Authorization` header holds.
 enum Authorization {
@@ -47,6 +47,25 @@ fn authorization(headers: &HeaderMap) -> Result<Authorization, FlowError> {
         (true, true, token) if token.is_empty() || token.contains(' ') => Err(malformed),
         (true, true, token) => Ok(Authorization::Bearer(token.to_owned())),
     }
+}
+
+/// The user name and password of HTTP Basic (RFC 7617), as services send them.
+pub fn basic(headers: &HeaderMap) -> Result<Option<(String, String)>, ApiError> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let value = match (values.next(), values.next()) {
+        (None, _) => return Ok(None),
+        (Some(value), None) => value,
+        (Some(_), Some(_)) => return Err(invalid_client()),
+    };
+    let read = || {
+        let (scheme, encoded) = value.to_str().ok()?.split_once(' ')?;
+        let encoded = scheme
+            .eq_ignore_ascii_case("basic")
+            .then_some(encoded.trim())?;
+        let (id, secret) = crypto::basic_credentials(encoded)?;
+        Some((id, secret))
+    };
+    read().map(Some).ok_or_else(invalid_client)
 }
 
 /// The credential of a request: `Authorization`, then the access cookie, then the session cookie.

@@ -14,7 +14,7 @@ use super::body::StrictJson;
 use super::error::ApiError;
 use super::login::LoginBody;
 use super::origin::From;
-use super::{Site, credential};
+use super::{Site, credential, cross_site};
 
 /// An answer in the dialect.
 #[derive(Debug, Serialize, ToSchema)]
@@ -134,6 +134,9 @@ pub async fn users_logout(
     From(origin): From,
     headers: HeaderMap,
 ) -> Response {
+    if let Err(error) = cross_site::check(&site, &headers) {
+        return Refused(error).into_response();
+    }
     let done = async {
         let credential = credential::find(&headers, site.cookies)?.ok_or_else(missing)?;
         logout::logout(&site.cx, &origin, Proof::Credential(credential), false).await?;

@@ -11,6 +11,8 @@ use countersign_flows::FlowError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::codes;
+
 /// An error as clients read it.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct ErrorBody {
@@ -31,13 +33,27 @@ pub struct ApiError {
     status: StatusCode,
     body: ErrorBody,
     retry_after: Option<Duration>,
-    /// Whether a 401 is about the token itself (RFC 6750, section 3.1).
-    invalid_token: bool,
+    challenge: Challenge,
+}
+
+/// What a 401 asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Challenge {
+    /// A token (RFC 6750, section 3).
+    Token,
+    /// Another token than the one that was sent (RFC 6750, section 3.1).
+    BetterToken,
+    /// A service's name and secret (RFC 7617).
+    Client,
 }
 
 impl ApiError {
     /// A refusal with a code of its own.
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        debug_assert!(
+            codes::is_known(status.as_u16(), code),
+            "{status} {code} does not stand in the table of codes"
+        );
         let body = ErrorBody {
             code,
             message: message.into(),
@@ -47,7 +63,7 @@ impl ApiError {
             status,
             body,
             retry_after: None,
-            invalid_token: false,
+            challenge: Challenge::Token,
         }
     }
 
@@ -94,12 +110,26 @@ pub fn token_missing() -> ApiError {
     unauthorized("token_missing", "Missing credentials")
 }
 
+/// 401: a service must say who it is, and did not, or wrongly.
+pub fn invalid_client() -> ApiError {
+    let message = "Send a service's name and secret with HTTP Basic";
+    ApiError {
+        challenge: Challenge::Client,
+        ..unauthorized("invalid_client", message)
+    }
+}
+
 /// 400: the body is not one strict JSON object.
 pub fn invalid_json() -> ApiError {
     bad_request(
         "invalid_json",
         "The body must be one JSON object, without duplicate keys, lone surrogates or deep nesting",
     )
+}
+
+/// 503: requests cannot be answered, and why.
+pub fn not_ready(why: &'static str) -> ApiError {
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", why).after(Duration::from_secs(1))
 }
 
 /// 403: the request comes from another site.
@@ -161,7 +191,7 @@ impl From<FlowError> for ApiError {
             FlowError::Conflict => unavailable("busy", "The request met another one").after(second),
             FlowError::TokenMissing => token_missing(),
             FlowError::Token(refusal) => Self {
-                invalid_token: true,
+                challenge: Challenge::BetterToken,
                 ..unauthorized(refusal.code(), refusal.message())
             },
             FlowError::SessionInvalid => unauthorized("session_invalid", text),
@@ -197,14 +227,13 @@ fn sentence(text: &str) -> String {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let challenge = (self.status == StatusCode::UNAUTHORIZED).then(|| {
-            let Self { body, invalid_token, .. } = &self;
-            if *invalid_token {
-                format!(
-                    "Bearer realm=\"countersign\", error=\"invalid_token\", error_description=\"{}\"",
-                    body.message
-                )
-            } else {
-                "Bearer realm=\"countersign\"".to_owned()
+            let message = &self.body.message;
+            match self.challenge {
+                Challenge::Token => "Bearer realm=\"countersign\"".to_owned(),
+                Challenge::BetterToken => format!(
+                    "Bearer realm=\"countersign\", error=\"invalid_token\", error_description=\"{message}\""
+                ),
+                Challenge::Client => "Basic realm=\"countersign\", charset=\"UTF-8\"".to_owned(),
             }
         });
         let mut response = (self.status, Json(self.body)).into_response();

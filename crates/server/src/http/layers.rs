@@ -6,6 +6,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use countersign_flows::feed::MAX_WAIT;
 use countersign_token::crypto;
 
 use super::Site;
@@ -39,9 +40,35 @@ pub async fn observe(State(site): State<Site>, mut request: Request, next: Next)
     response
 }
 
+/// Refuses a head above `limits.header_bytes`. The connection's own buffer stops what is much larger,
+/// but takes up to twice as much where it comes in one piece.
+pub async fn head_limit(State(site): State<Site>, request: Request, next: Next) -> Response {
+    let uri = request.uri().path_and_query();
+    let line = uri.map_or(0, |uri| uri.as_str().len());
+    let lines = request.headers().iter();
+    let head = lines.fold(line, |sum, (name, value)| {
+        sum + name.as_str().len() + value.len() + ": \r\n".len()
+    });
+    if head <= site.header_bytes {
+        return next.run(request).await;
+    }
+    ApiError::new(
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        "head_too_large",
+        "The head of the request is too large",
+    )
+    .into_response()
+}
+
 /// Ends a request that takes too long: a body that trickles in, a database that hangs.
 pub async fn time_limit(State(site): State<Site>, request: Request, next: Next) -> Response {
-    match tokio::time::timeout(site.request_timeout, next.run(request)).await {
+    // A question to the feed waits as long as it said, which has a bound of its own.
+    let feed = request
+        .extensions()
+        .get::<MatchedPath>()
+        .is_some_and(|path| path.as_str().ends_with("/revocations"));
+    let extra = if feed { MAX_WAIT } else { Duration::ZERO };
+    match tokio::time::timeout(site.request_timeout + extra, next.run(request)).await {
         Ok(response) => response,
         Err(_) => ApiError::new(
             StatusCode::REQUEST_TIMEOUT,

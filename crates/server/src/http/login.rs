@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use countersign_flows::issue::Held;
 use countersign_flows::login::Login;
 use countersign_flows::logout::Proof;
-use countersign_flows::{FlowError, Mode, SignedIn, Tokens, login, logout, refresh};
+use countersign_flows::{FlowError, Mode, SignedIn, Tokens, feed, login, logout, refresh};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -141,10 +141,16 @@ pub fn hand_over(
             )
         }
     };
+    // A browser may hold a cookie of another mode and keep it back, as it does with Strict ones, so
+    // a login in cookies deletes the others unseen. A token login sets no cookie for a client that
+    // sent none.
+    let in_cookies = !set.is_empty();
     for cookie in Cookie::ALL {
         let value = match set.iter().find(|(kind, _)| *kind == cookie) {
             Some((_, value)) => cookies.set(cookie, value, rest),
-            None if cookies.find(headers, cookie) != Found::Nothing => cookies.delete(cookie),
+            None if in_cookies || cookies.find(headers, cookie) != Found::Nothing => {
+                cookies.delete(cookie)
+            }
             None => None,
         };
         if let Some(value) = value {
@@ -234,6 +240,9 @@ pub async fn renew(
     headers: HeaderMap,
     OptionalJson(body): OptionalJson<RefreshBody>,
 ) -> Response {
+    if let Err(error) = cross_site::check(&site, &headers) {
+        return error.into_response();
+    }
     match try_renew(&site, origin, &headers, body).await {
         Ok(response) => response,
         Err(error) if error.status() == StatusCode::UNAUTHORIZED => {
@@ -273,11 +282,30 @@ pub struct LogoutBody {
     refresh_token: Field<String>,
 }
 
-/// A message for a person.
+/// The login is over.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Message {
-    /// The text.
+pub struct LoggedOut {
+    /// For a person.
     pub message: &'static str,
+    /// With `Prefer: wait=N`: whether every service that follows with credentials refuses the login
+    /// by now. Left out where several servers share a database.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub propagated: Option<bool>,
+}
+
+/// The longest that `Prefer: wait` waits.
+const MAX_PREFERRED_WAIT: u64 = 5;
+
+/// How long the client would rather wait for services to follow (RFC 7240, section 4.3).
+fn preferred_wait(headers: &HeaderMap) -> Option<Duration> {
+    headers
+        .get_all("prefer")
+        .iter()
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(','))
+        .filter_map(|preference| preference.trim().strip_prefix("wait="))
+        .find_map(|seconds| seconds.trim().parse::<u64>().ok())
+        .map(|seconds| Duration::from_secs(seconds.min(MAX_PREFERRED_WAIT)))
 }
 
 /// Sign out: the login is over on this server with the very next request.
@@ -285,7 +313,7 @@ pub struct Message {
     post, path = "/logout", operation_id = "logout", tag = "login", request_body = LogoutBody,
     security(("bearer" = []), ("access_cookie" = []), ("session_cookie" = []), ()),
     responses(
-        (status = 200, description = "Signed out; all cookies are deleted", body = Message),
+        (status = 200, description = "Signed out; all cookies are deleted", body = LoggedOut),
         (status = 401, description = "No credential that could be signed out; all cookies are deleted", body = ErrorBody),
         (status = "4XX", description = "The request was refused", body = ErrorBody),
         (status = 503, description = "`unavailable`, with Retry-After", body = ErrorBody),
@@ -297,15 +325,31 @@ pub async fn log_out(
     headers: HeaderMap,
     body: Result<OptionalJson<LogoutBody>, ApiError>,
 ) -> Response {
+    // Asked here, too, and not only where a cookie came along: a form on another site would sign the
+    // visitor's browser out by an answer that deletes its cookies.
+    if let Err(error) = cross_site::check(&site, &headers) {
+        return error.into_response();
+    }
     let result = match body {
         Ok(OptionalJson(body)) => try_log_out(&site, &origin, &headers, body).await,
         Err(error) => Err(error),
     };
     let response = match result {
-        Ok(()) => Json(Message {
-            message: "Logged out",
-        })
-        .into_response(),
+        Ok(()) => {
+            let propagated = match preferred_wait(&headers) {
+                // Only one server can know all followers.
+                Some(wait) if site.cx.db.is_embedded() => {
+                    feed::propagated(&site.cx, wait).await.ok()
+                }
+                _ => None,
+            };
+            let message = "Logged out";
+            Json(LoggedOut {
+                message,
+                propagated,
+            })
+            .into_response()
+        }
         Err(error) => error.into_response(),
     };
     delete_cookies(&site, response)

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use countersign_flows::FlowError;
 use countersign_token::Jwks;
@@ -10,7 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Site;
-use super::error::{ApiError, ErrorBody};
+use super::error::{ApiError, ErrorBody, not_ready};
 
 /// How far this node's clock may be from the database's.
 const CLOCK_TOLERANCE_MILLIS: i64 = 5_000;
@@ -94,17 +94,13 @@ pub async fn healthz() -> Json<Health> {
     get, path = "/readyz", operation_id = "ready", tag = "operations",
     responses(
         (status = 200, description = "Ready", body = Health),
-        (status = 503, description = "`not_ready`: the message says why", body = ErrorBody),
+        (status = 503, description = "`not_ready`: the message says why; with Retry-After", body = ErrorBody),
     )
 )]
 pub async fn readyz(State(site): State<Site>) -> Result<Json<Health>, ApiError> {
     match why_not_ready(&site).await {
         None => Ok(Json(Health { status: "ok" })),
-        Some(why) => Err(ApiError::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "not_ready",
-            why,
-        )),
+        Some(why) => Err(not_ready(why)),
     }
 }
 

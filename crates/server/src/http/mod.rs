@@ -5,6 +5,7 @@
 pub mod account;
 pub mod admin;
 pub mod body;
+pub mod codes;
 pub mod cookies;
 pub mod credential;
 pub mod cross_site;
@@ -15,6 +16,7 @@ pub mod layers;
 pub mod login;
 pub mod metadata;
 pub mod origin;
+pub mod revocations;
 pub mod view;
 
 use std::sync::Arc;
@@ -33,7 +35,8 @@ use utoipa_axum::routes;
 
 use self::cookies::Cookies;
 use self::error::{ApiError, not_found};
-use crate::config::{Config, CookiePrefix, TrustedProxies};
+use self::revocations::Strangers;
+use crate::config::{Config, CookiePrefix, RequireAuth, TrustedProxies};
 
 /// What every handler shares.
 pub type Site = Arc<SiteState>;
@@ -48,6 +51,9 @@ pub struct SiteState {
     public_url: String,
     trusted_proxies: TrustedProxies,
     request_timeout: Duration,
+    strangers: Strangers,
+    on_loopback: bool,
+    header_bytes: usize,
     openapi: String,
 }
 
@@ -62,6 +68,12 @@ pub fn router(config: &Config, cx: Arc<Cx>) -> Router {
         .map(|origin| origin.as_str().to_owned())
         .collect();
     let public_url = &config.server.public_url;
+    let on_loopback = config.server.listen.ip().is_loopback();
+    let strangers = Strangers::new(match config.revocation.require_auth {
+        RequireAuth::Auto => on_loopback,
+        RequireAuth::Always => false,
+        RequireAuth::Never => true,
+    });
     let site = Arc::new(SiteState {
         cx,
         cookies: Cookies {
@@ -72,6 +84,9 @@ pub fn router(config: &Config, cx: Arc<Cx>) -> Router {
         public_url: public_url.to_string().trim_end_matches('/').to_owned(),
         trusted_proxies: config.server.trusted_proxies.clone(),
         request_timeout: config.server.request_timeout,
+        strangers,
+        on_loopback,
+        header_bytes: config.limits.header_bytes.0,
         openapi: document.to_json().unwrap_or_default(),
         cors_origins,
     });
@@ -89,7 +104,8 @@ pub fn router(config: &Config, cx: Arc<Cx>) -> Router {
         })
         .layer(DefaultBodyLimit::max(config.limits.body_bytes.0))
         .layer(from_fn_with_state(Arc::clone(&site), cross_site::layer))
-        .layer(from_fn_with_state(Arc::clone(&site), layers::time_limit));
+        .layer(from_fn_with_state(Arc::clone(&site), layers::time_limit))
+        .layer(from_fn_with_state(Arc::clone(&site), layers::head_limit));
     let routes = match layers::cors(&site.cors_origins) {
         Some(cors) => routes.layer(cors),
         None => routes,
@@ -144,6 +160,7 @@ fn routes() -> OpenApiRouter<Site> {
         .routes(routes!(admin::admin_list_clients, admin::admin_add_client))
         .routes(routes!(admin::admin_remove_client))
         .routes(routes!(admin::admin_read_audit))
+        .routes(routes!(revocations::follow_revocations))
         .routes(routes!(metadata::jwks))
         .routes(routes!(metadata::metadata))
         .routes(routes!(metadata::openapi))
@@ -186,6 +203,8 @@ fn describe(document: &mut utoipa::openapi::OpenApi, config: &Config) {
         .build();
     let components = document.components.get_or_insert_default();
     components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+    let basic = HttpBuilder::new().scheme(HttpAuthScheme::Basic).build();
+    components.add_security_scheme("service", SecurityScheme::Http(basic));
     components.add_security_scheme("access_cookie", cookie("token"));
     components.add_security_scheme("session_cookie", cookie("sessionId"));
 }

@@ -1,7 +1,7 @@
 //! Keys, clients and the audit log.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use countersign_core::ClientKind;
 use countersign_flows::{audit, clients, keys};
@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::Page;
 use crate::http::Site;
-use crate::http::body::{Field, Fields, Params, StrictJson};
+use crate::http::body::{Field, Fields, Params, PathPart, StrictJson};
 use crate::http::credential::Admin;
 use crate::http::error::{ApiResult, ErrorBody};
 use crate::http::origin::From;
@@ -75,7 +75,7 @@ pub async fn admin_revoke_key(
     State(site): State<Site>,
     From(origin): From,
     admin: Admin,
-    Path(kid): Path<String>,
+    PathPart(kid): PathPart,
 ) -> ApiResult<StatusCode> {
     keys::revoke(&site.cx, &kid, admin.actor(), &origin).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -181,7 +181,7 @@ pub async fn admin_remove_client(
     State(site): State<Site>,
     From(origin): From,
     admin: Admin,
-    Path(id): Path<String>,
+    PathPart(id): PathPart,
 ) -> ApiResult<StatusCode> {
     clients::remove(&site.cx, &origin, &id, admin.actor()).await?;
     Ok(StatusCode::NO_CONTENT)

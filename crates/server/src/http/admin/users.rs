@@ -1,7 +1,7 @@
 //! Accounts and their sessions.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use countersign_core::{RoleSet, UserId};
 use countersign_flows::admin::{self, Change};
@@ -14,7 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Page;
 use crate::http::Site;
-use crate::http::body::{Field, Fields, Params, StrictJson};
+use crate::http::body::{Field, Fields, Params, PathPart, StrictJson};
 use crate::http::credential::Admin;
 use crate::http::error::{ApiResult, ErrorBody, not_found};
 use crate::http::origin::From;
@@ -147,7 +147,7 @@ fn user_id(id: &str) -> ApiResult<UserId> {
 pub async fn admin_get_user(
     State(site): State<Site>,
     _: Admin,
-    Path(id): Path<String>,
+    PathPart(id): PathPart,
 ) -> ApiResult<Json<AdminUserView>> {
     let user = profile::read(&site.cx, user_id(&id)?).await?;
     Ok(Json(AdminUserView::from(&user)))
@@ -187,7 +187,7 @@ pub async fn admin_change_user(
     State(site): State<Site>,
     From(origin): From,
     admin: Admin,
-    Path(id): Path<String>,
+    PathPart(id): PathPart,
     StrictJson(body): StrictJson<ChangeUserBody>,
 ) -> ApiResult<Json<AdminUserView>> {
     let mut fields = Fields::default();
@@ -220,7 +220,7 @@ pub async fn admin_delete_user(
     State(site): State<Site>,
     From(origin): From,
     admin: Admin,
-    Path(id): Path<String>,
+    PathPart(id): PathPart,
 ) -> ApiResult<StatusCode> {
     delete_account::delete(&site.cx, &origin, user_id(&id)?, admin.actor()).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -241,7 +241,7 @@ pub async fn admin_end_user_sessions(
     State(site): State<Site>,
     From(origin): From,
     admin: Admin,
-    Path(id): Path<String>,
+    PathPart(id): PathPart,
 ) -> ApiResult<StatusCode> {
     sessions::end_all_of_user(&site.cx, &origin, user_id(&id)?, admin.actor()).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -317,7 +317,7 @@ pub async fn admin_end_session(
     State(site): State<Site>,
     From(origin): From,
     admin: Admin,
-    Path(id): Path<String>,
+    PathPart(id): PathPart,
 ) -> ApiResult<StatusCode> {
     let id = id.parse().map_err(|_| not_found("session"))?;
     if sessions::end_session(&site.cx, &origin, id, admin.actor()).await? {

@@ -1,0 +1,36 @@
+//! The contract, route by route, against the real binary: what a client sees, and nothing that only
+//! we could know. Refusals stand before successes. `docs/seeds.md` says which test shows which row.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "tests: a panic says what went wrong, and the program under test has clocks of its own"
+)]
+
+mod admin;
+mod conventions;
+mod cookies;
+mod cors;
+mod credentials;
+mod cross_site;
+mod home;
+mod kill;
+mod limits;
+mod login;
+mod logout;
+mod openapi;
+mod password;
+mod postgres;
+mod profile;
+mod protected;
+mod proxies;
+mod refresh;
+mod register;
+mod secrets_in_logs;
+mod sessions;
+mod shared_secret;
+mod shutdown;
+mod support;
+mod users_dialect;
+mod well_known;

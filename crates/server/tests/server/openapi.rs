@@ -1,0 +1,127 @@
+//! `/openapi.json` says what there is, no less and no more; `docs/reference` holds what it says.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::support::*;
+
+fn repository(path: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .join(path)
+}
+
+/// Compares a generated page with the one in the repository; `UPDATE=1` writes it.
+fn same_as_committed(path: &str, generated: &str) {
+    let file = repository(path);
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&file, generated).unwrap();
+    }
+    let committed = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(
+        committed == generated,
+        "{path} is not what the program says: run with UPDATE=1 to renew it"
+    );
+}
+
+#[tokio::test]
+async fn the_committed_document_is_the_served_one() {
+    let (_server, client) = start(&[("server.public_url", "http://127.0.0.1:5000")]);
+    let answer = client.get("/openapi.json").send().await.expect(200);
+    assert_eq!(
+        answer.header("content-type").as_deref(),
+        Some("application/json")
+    );
+    let generated = format!(
+        "{}\n",
+        serde_json::to_string_pretty(&answer.json()).unwrap()
+    );
+    same_as_committed("docs/reference/openapi.json", &generated);
+}
+
+#[test]
+fn the_committed_list_of_errors_is_the_programs() {
+    same_as_committed(
+        "docs/reference/errors.md",
+        &countersign_server::http::codes::reference(),
+    );
+}
+
+#[tokio::test]
+async fn operation_ids_are_unique_and_every_operation_exists() {
+    let (_server, client) = start(&[]);
+    let operations = operations(&client).await;
+    let ids: BTreeSet<_> = operations.iter().map(|o| &o.id).collect();
+    assert_eq!(ids.len(), operations.len());
+    for operation in &operations {
+        let answer = operation.request(&client).send().await;
+        assert!(
+            ![404, 405].contains(&answer.status) && answer.status < 500,
+            "{operation:?} {answer:?}"
+        );
+        // What it answers stands in the document, by number or by class.
+        let document = client.get("/openapi.json").send().await.json();
+        let responses =
+            &document["paths"][&operation.template][operation.method.to_lowercase()]["responses"];
+        let status = answer.status.to_string();
+        let class = format!("{}XX", answer.status / 100);
+        assert!(
+            responses.get(&status).or(responses.get(&class)).is_some(),
+            "{status} of {operation:?}"
+        );
+    }
+}
+
+/// Routes come from the declarations that the document is made of. What is added by hand to the
+/// router would be missing from it: only the page and its style sheet are.
+#[test]
+fn every_route_is_documented() {
+    let source = include_str!("../../src/http/mod.rs");
+    let by_hand: Vec<_> = source
+        .lines()
+        .map(str::trim)
+        .filter(|line| line.starts_with(".route("))
+        .collect();
+    assert_eq!(
+        by_hand,
+        [
+            ".route(\"/\", get(home::home))",
+            ".route(\"/home.css\", get(home::style))"
+        ]
+    );
+    let page = include_str!("../../src/http/home.html");
+    assert!(page.contains("/openapi.json"));
+}
+
+/// Every code in the document's texts is one of the list, and so is every one that tests meet.
+#[tokio::test]
+async fn codes_named_in_the_document_are_in_the_list() {
+    let listed: BTreeSet<_> = countersign_server::http::codes::CODES
+        .iter()
+        .map(|known| known.code)
+        .collect();
+    let (_server, client) = start(&[]);
+    let document = client.get("/openapi.json").send().await.json();
+    let mut named = 0;
+    for operation in document["paths"]
+        .as_object()
+        .unwrap()
+        .values()
+        .flat_map(|path| path.as_object().unwrap().values())
+    {
+        for (status, response) in operation["responses"].as_object().unwrap() {
+            if status.starts_with('2') {
+                continue;
+            }
+            let text = response["description"].as_str().unwrap_or_default();
+            for code in text.split('`').skip(1).step_by(2) {
+                assert!(listed.contains(code), "{code} in {text}");
+                named += 1;
+            }
+        }
+    }
+    assert!(named > 20, "{named}");
+    let _: Value = document;
+}
