@@ -180,10 +180,10 @@ mod tests {
 
     #[test]
     fn a_change_by_cookie_must_come_from_here_or_from_a_trusted_origin() {
-        let site = |value| ("sec-fetch-site", value);
-        let origin = |value| ("origin", value);
+        let site = |value: &'static [u8]| ("sec-fetch-site", value);
+        let origin = |value: &'static [u8]| ("origin", value);
         for (lines, allowed) in [
-            (vec![site(b"cross-site".as_slice())], false),
+            (vec![site(b"cross-site")], false),
             (vec![site(b"same-site")], false),
             (vec![site(b"same-origin"), site(b"cross-site")], false),
             (vec![origin(b"https://evil.example")], false),
