@@ -127,11 +127,10 @@ impl Builder {
         let mut follower = Follower::new(Arc::clone(&shared), remote, secret);
         follower.bootstrap().await?;
         let (looks, asked) = mpsc::channel(LOOKS);
-        let task = tokio::spawn(follower.run(asked));
+        tokio::spawn(follower.run(asked));
         Ok(Guard::new(
             shared,
             looks,
-            task.abort_handle(),
             #[cfg(feature = "axum")]
             self.web,
         ))

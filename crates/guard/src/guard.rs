@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use countersign_token::{Accepted, Claims, Refusal as TokenRefusal, Seq};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::AbortHandle;
 
 use crate::follow::Look;
 use crate::shared::Shared;
@@ -28,17 +27,11 @@ pub struct Guard(Arc<Inner>);
 
 struct Inner {
     shared: Arc<Shared>,
+    /// The follower goes on for as long as this is there.
     looks: mpsc::Sender<Look>,
-    follower: AbortHandle,
     asked_for_keys_at: AtomicI64,
     #[cfg(feature = "axum")]
     web: crate::web::Settings,
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        self.follower.abort();
-    }
 }
 
 /// What a guard knows, for metrics.
@@ -73,14 +66,12 @@ impl Guard {
     pub(crate) fn new(
         shared: Arc<Shared>,
         looks: mpsc::Sender<Look>,
-        follower: AbortHandle,
         #[cfg(feature = "axum")] web: crate::web::Settings,
     ) -> Self {
         let asked_for_keys_at = AtomicI64::new(i64::MIN / 2);
         Self(Arc::new(Inner {
             shared,
             looks,
-            follower,
             asked_for_keys_at,
             #[cfg(feature = "axum")]
             web,
