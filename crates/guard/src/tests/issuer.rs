@@ -48,6 +48,8 @@ pub(super) struct Told {
     pub(super) page: usize,
     /// The cursors and waits of all questions.
     pub(super) asked: Vec<(i64, i64)>,
+    /// The version of the keys that the last question named.
+    pub(super) keys_named: Option<i64>,
     pub(super) jwks_loaded: usize,
     /// Questions that wait for an answer.
     pub(super) open: usize,
@@ -75,6 +77,7 @@ impl Issuer {
                 mode: Mode::Answers,
                 page: 10_000,
                 asked: vec![],
+                keys_named: None,
                 jwks_loaded: 0,
                 open: 0,
             })),
@@ -190,16 +193,18 @@ async fn jwks(State(issuer): State<Issuer>) -> Response {
 struct Question {
     after: i64,
     wait: i64,
+    keys: Option<i64>,
 }
 
 async fn revocations(
     State(issuer): State<Issuer>,
-    Query(Question { after, wait }): Query<Question>,
+    Query(Question { after, wait, keys }): Query<Question>,
 ) -> Response {
     let version = {
         let mut told = issuer.told();
         told.asked.push((after, wait));
-        told.version
+        told.keys_named = keys;
+        keys.unwrap_or(told.version)
     };
     let mut bell = issuer.bell.subscribe();
     let _open = Open::new(&issuer);

@@ -49,6 +49,10 @@ fn app(guard: &Guard) -> Router {
             "/role",
             get(|user: Authenticated| async move { user.require_role("admin") }),
         )
+        .route(
+            "/watch",
+            get(|user: Authenticated| async move { user.revoked().await.code() }),
+        )
         .merge(whole)
         .merge(admin)
         .merge(fresh)
@@ -155,4 +159,21 @@ async fn a_guard_believes_no_other_guards_layer() {
     let (response, body) = send(&app, "GET /", &[("authorization", &bearer)]).await;
     assert_eq!(response.status(), 401);
     assert!(body.contains("token_signature_invalid"), "{body}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_goes_on_can_end_with_its_login() {
+    let issuer = Issuer::start().await;
+    let (guard, _) = guard(&issuer, Policy::Bounded).await;
+    let (app, bearer) = (app(&guard), format!("Bearer {}", issuer.mint("s")));
+    let watching = tokio::spawn(async move {
+        let lines = [("authorization", bearer.as_str())];
+        send(&app, "GET /watch", &lines).await.1
+    });
+    issuer.floor(Scope::Session, "other", Revoked);
+    eventually("another's floor", || guard.status().floors == 1);
+    assert!(!watching.is_finished());
+    issuer.floor(Scope::Session, "s", Revoked);
+    let said = tokio::time::timeout(Duration::from_secs(5), watching).await;
+    assert_eq!(said.unwrap().unwrap(), "token_revoked");
 }
