@@ -23,7 +23,7 @@ const NO_NEWS_PAUSE: Duration = Duration::from_millis(50);
 pub(crate) struct Look {
     /// Whether to load the keys first.
     pub(crate) keys: bool,
-    /// Dropped when it was done, or failed.
+    /// Told when there was an answer; dropped if there was none.
     pub(crate) done: oneshot::Sender<()>,
 }
 
@@ -161,7 +161,10 @@ impl Follower {
             self.load_keys().await?;
         }
         let turn = self.turn(Duration::ZERO).await?;
-        drop(waiting);
+        for done in waiting {
+            // Whoever does not wait any more needs no answer.
+            let _ = done.send(());
+        }
         // A look is news by itself: the question after it need not be held back.
         Ok(Turn { news: true, ..turn })
     }

@@ -19,6 +19,8 @@ const KEYS_AGAIN: i64 = 10_000;
 /// How long news that are on their way may take before they are asked for.
 const ON_THE_WAY: Duration = Duration::from_millis(100);
 
+const AHEAD: Refusal = Refusal::Token(TokenRefusal::Ahead);
+
 /// Checks tokens of one issuer, and follows its revocation log while there is a clone of it.
 ///
 /// Cheap to clone. Several guards, of one issuer or of several, know nothing of each other.
@@ -101,21 +103,29 @@ impl Guard {
     pub(crate) async fn accept(&self, token: &str) -> Result<Accepted, Refusal> {
         let shared = &self.0.shared;
         let mut changed = shared.changed.subscribe();
-        match shared.accept(token) {
-            Err(Refusal::Token(TokenRefusal::Ahead)) => {
+        let looked = match shared.accept(token) {
+            Err(AHEAD) => {
                 // Usually the news are on their way, and asking would only cut them off.
-                let _ = tokio::time::timeout(ON_THE_WAY, changed.changed()).await;
-                match shared.accept(token) {
-                    Err(Refusal::Token(TokenRefusal::Ahead)) => self.look(false).await,
-                    known => return known,
+                let news = async {
+                    while matches!(shared.accept(token), Err(AHEAD)) {
+                        let _ = changed.changed().await;
+                    }
+                };
+                match tokio::time::timeout(ON_THE_WAY, news).await {
+                    Ok(()) => true,
+                    Err(_) => self.look(false).await,
                 }
             }
             Err(Refusal::Token(TokenRefusal::UnknownKey)) if self.may_ask_for_keys() => {
-                self.look(true).await;
+                self.look(true).await
             }
             known => return known,
+        };
+        match shared.accept(token) {
+            // The login may be as young as the outage: nothing is known against it.
+            Err(AHEAD) if !looked => Err(shared.stale()),
+            known => known,
         }
-        shared.accept(token)
     }
 
     fn may_ask_for_keys(&self) -> bool {
@@ -127,13 +137,11 @@ impl Guard {
                 .is_ok()
     }
 
-    /// Has the follower ask now, and waits until it did or failed.
-    async fn look(&self, keys: bool) {
+    /// Has the follower ask now; whether there was an answer. None where a full queue of others
+    /// waits for one already.
+    async fn look(&self, keys: bool) -> bool {
         let (done, answered) = oneshot::channel();
-        // A full queue: so many wait that one more changes nothing.
-        if self.0.looks.try_send(Look { keys, done }).is_ok() {
-            let _ = answered.await;
-        }
+        self.0.looks.try_send(Look { keys, done }).is_ok() && answered.await.is_ok()
     }
 
     /// Ready when this token, which is good now, is good no longer: its login was ended, its rights

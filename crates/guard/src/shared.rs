@@ -94,11 +94,15 @@ impl Shared {
         let moment = self.clock.millis();
         let stale = self.lease_age_at(moment) >= self.policy.lease();
         if stale && self.policy != Policy::Lenient {
-            return Err(Refusal::Stale {
-                retry_after: self.policy.pause(),
-            });
+            return Err(self.stale());
         }
         Ok(self.time_at(moment))
+    }
+
+    pub(crate) fn stale(&self) -> Refusal {
+        Refusal::Stale {
+            retry_after: self.policy.pause(),
+        }
     }
 
     pub(crate) fn is_current(&self) -> bool {

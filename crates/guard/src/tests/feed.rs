@@ -96,6 +96,21 @@ async fn a_token_newer_than_the_news_is_looked_up_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_token_newer_than_the_news_is_not_blamed_for_an_outage() {
+    let issuer = Issuer::start().await;
+    let (guard, _) = guard(&issuer, Policy::Bounded).await;
+    issuer.now(|told| {
+        told.mode = Mode::Fails(503);
+        told.seq = 200;
+    });
+    let token = issuer.mint("s");
+    assert_eq!(guard.check(&token).await.unwrap_err().status(), 503);
+    assert!(guard.status().current, "it knows enough for older tokens");
+    issuer.now(|told| told.mode = Mode::Answers);
+    assert!(guard.check(&token).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_scope_is_honoured_and_superseded_says_so() {
     let issuer = Issuer::start().await;
     let (guard, _) = guard(&issuer, Policy::Bounded).await;

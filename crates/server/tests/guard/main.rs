@@ -2,8 +2,6 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
     clippy::disallowed_methods,
     reason = "tests: what is measured is real time, and a measurement is there to be read"
 )]
