@@ -1,6 +1,10 @@
 //! What a guard answers when it does not hear from its issuer.
 
+use countersign_token::Seq;
+use countersign_token::feed::Answer;
+
 use super::*;
+use crate::shared::Shared;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stale_guard_says_so_on_time_and_never_401() {
@@ -118,4 +122,39 @@ async fn dates_are_the_issuers_and_no_clock_of_ours() {
         hands.advance(1_000);
         assert_eq!(code(&guard, &token), "token_expired", "{skew}");
     }
+}
+
+#[test]
+fn whoever_sees_a_lease_sees_the_floors_that_it_stands_for() {
+    const ANSWERS: i64 = 50_000;
+    let verifier = countersign_token::Verifier::new(countersign_token::Policy {
+        issuer: issuer::ISSUER.to_owned(),
+        audience: "countersign".to_owned(),
+        leeway: Duration::ZERO,
+        life: Duration::ZERO,
+    });
+    let clock = Clock::Fixed(Arc::new(AtomicI64::new(ANSWERS)));
+    let shared = Shared::new(verifier, clock, Policy::Bounded, Duration::ZERO);
+    let answer = |seq| Answer {
+        seq: Seq(seq),
+        now: 0,
+        life: 900,
+        keys: 1,
+        more: false,
+        floors: vec![],
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| (1..=ANSWERS).for_each(|n| shared.apply(&answer(n), n, n)));
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let mut sent = 0;
+                while sent < ANSWERS {
+                    let age = i64::try_from(shared.lease_age().as_millis()).unwrap();
+                    sent = ANSWERS - age;
+                    let seq = shared.verifier.seq().0;
+                    assert!(seq >= sent, "a lease of {sent} on floors up to {seq}");
+                }
+            });
+        }
+    });
 }
