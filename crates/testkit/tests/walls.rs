@@ -176,10 +176,8 @@ fn breaches(walls: &toml::Table, crates: &[Crate]) -> Vec<String> {
 
 fn sources() -> Vec<(String, PathBuf)> {
     let mut found = Vec::new();
-    for krate in fs::read_dir(root().join("crates"))
-        .unwrap()
-        .map(|entry| entry.unwrap())
-    {
+    let folders = ["crates", "examples"].map(|folder| fs::read_dir(root().join(folder)).unwrap());
+    for krate in folders.into_iter().flatten().map(|entry| entry.unwrap()) {
         let mut folders = vec![krate.path().join("src")];
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(&folder).into_iter().flatten() {

@@ -29,4 +29,4 @@ pub use held::Floors;
 pub use jwk::{Jwk, JwkError, Jwks, MAX_JWKS_BYTES, MAX_KEYS};
 pub use keys::{KeyError, KeySet, MIN_SECRET_BYTES, SHARED_KID, SigningKey, VerifyingKey};
 pub use time::Timestamp;
-pub use verifier::{MEMO_BYTES, Policy, Refusal, Verifier};
+pub use verifier::{Accepted, MEMO_BYTES, Policy, Refusal, Verifier};

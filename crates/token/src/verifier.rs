@@ -124,6 +124,18 @@ struct Examined {
     token_bytes: usize,
 }
 
+/// A token that was let in, with what it takes to judge its login again without its bytes: for
+/// answers that go on for longer than a moment.
+#[derive(Clone, Debug)]
+pub struct Accepted(Examined);
+
+impl Accepted {
+    /// What the token says.
+    pub fn claims(&self) -> &Arc<Claims> {
+        &self.0.claims
+    }
+}
+
 impl Remembered for Examined {
     fn bytes(&self) -> usize {
         size_of::<Self>() + size_of::<Claims>() + self.token_bytes
@@ -204,6 +216,14 @@ impl Verifier {
     /// # Errors
     /// The first [`Refusal`] that applies.
     pub fn check(&self, token: &str, now: Timestamp) -> Result<Arc<Claims>, Refusal> {
+        self.accept(token, now).map(|accepted| accepted.0.claims)
+    }
+
+    /// [`Self::check`], for whoever will ask again with [`Self::still_accepts`].
+    ///
+    /// # Errors
+    /// The first [`Refusal`] that applies.
+    pub fn accept(&self, token: &str, now: Timestamp) -> Result<Accepted, Refusal> {
         let digest = Digest::of(token);
         let known = self
             .memo
@@ -218,7 +238,18 @@ impl Verifier {
             }
         };
         self.judge(&examined, now)?;
-        Ok(examined.claims)
+        Ok(Accepted(examined))
+    }
+
+    /// Whether a token that was let in would be let in now: its key, its times, its floors.
+    ///
+    /// # Errors
+    /// What [`Self::check`] would answer.
+    pub fn still_accepts(&self, accepted: &Accepted, now: Timestamp) -> Result<(), Refusal> {
+        if !self.has_key(&accepted.0.key) {
+            return Err(Refusal::UnknownKey);
+        }
+        self.judge(&accepted.0, now)
     }
 
     /// Whether this is an access token that was made here for this audience, *whatever has become

@@ -1,0 +1,110 @@
+//! A whole router behind a guard.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+
+use super::{Authenticated, identify};
+use crate::{Guard, Refusal};
+
+/// Lets nobody pass without a good token, and whatever else is demanded. Handlers behind it find
+/// [`Authenticated`] in the request's extensions; where they take it as an argument, the token is
+/// not checked again. [`Guard::layer`] makes one.
+#[derive(Clone, Debug)]
+pub struct Layer {
+    guard: Guard,
+    role: Option<Arc<str>>,
+    fresh: bool,
+}
+
+impl Layer {
+    pub(super) fn new(guard: Guard) -> Self {
+        Self {
+            guard,
+            role: None,
+            fresh: false,
+        }
+    }
+
+    /// Demands this role, too.
+    #[must_use]
+    pub fn require_role(self, role: &str) -> Self {
+        Self {
+            role: Some(role.into()),
+            ..self
+        }
+    }
+
+    /// Demands a token straight from a password, too.
+    #[must_use]
+    pub fn require_fresh(self) -> Self {
+        Self {
+            fresh: true,
+            ..self
+        }
+    }
+
+    async fn admit(&self, request: Request) -> Result<Request, Refusal> {
+        let (mut parts, body) = request.into_parts();
+        let user: Authenticated = identify(&self.guard, &mut parts)
+            .await?
+            .ok_or(Refusal::Missing)?;
+        if let Some(role) = &self.role {
+            user.require_role(role)?;
+        }
+        if self.fresh {
+            user.require_fresh()?;
+        }
+        Ok(Request::from_parts(parts, body))
+    }
+}
+
+impl<S> tower::Layer<S> for Layer {
+    type Service = Service<S>;
+
+    fn layer(&self, inner: S) -> Service<S> {
+        Service {
+            layer: self.clone(),
+            inner,
+        }
+    }
+}
+
+/// A service behind a [`Layer`].
+#[derive(Clone, Debug)]
+pub struct Service<S> {
+    layer: Layer,
+    inner: S,
+}
+
+impl<S> tower::Service<Request> for Service<S>
+where
+    S: tower::Service<Request> + Clone + Send + 'static,
+    S::Response: IntoResponse,
+    S::Future: Send,
+{
+    type Response = Response;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        // The one that is ready is the one to be called; the clone takes its place.
+        let clone = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, clone);
+        let layer = self.layer.clone();
+        Box::pin(async move {
+            match layer.admit(request).await {
+                Ok(request) => inner.call(request).await.map(IntoResponse::into_response),
+                Err(refusal) => Ok(refusal.into_response()),
+            }
+        })
+    }
+}
