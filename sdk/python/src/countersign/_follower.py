@@ -194,7 +194,7 @@ class Follower:
     def signing_key(self, kid: str) -> Optional[Mapping[str, Any]]:
         """One key, after looking once whether there are newer ones; at most every 10 s."""
         key = self._keys.get(kid)
-        if key is not None or self._closing.is_set() or not self._started:
+        if key is not None or self._closing.is_set():
             return key
         with self._loading:
             now = self._monotonic()

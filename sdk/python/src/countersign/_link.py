@@ -86,7 +86,7 @@ class Link:
         response = connection.getresponse()
         body = bytearray()
         while True:
-            chunk = response.read1(1 << 16)
+            chunk = response.read(1 << 16)
             if not chunk:
                 break
             body += chunk
