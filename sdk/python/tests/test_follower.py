@@ -143,6 +143,7 @@ def test_the_lease_counts_from_when_the_question_was_sent(feed, follow, policy, 
 
     feed.before_answer = slowly
     follower.ask()
+    assert follower.now() == NOW, "the time goes on from the answer's arrival, the lease does not"
     feed.clock += lease - 2.5
     assert refusal(follower, CLAIMS) is None
     feed.clock += 1
@@ -351,4 +352,19 @@ def test_the_thread_follows_and_ends_when_it_is_closed(feed):
         # It waits for an answer that does not come; closing does not.
         assert eventually(lambda: follower.close() or not thread.is_alive()) < 1
         assert not follower.ready()
+    gate.set()
+
+
+def test_a_frozen_link_ends_the_lease_in_time_and_is_given_up(feed):
+    gate = threading.Event()
+    feed.says(answer(200))
+    feed.before_answer = lambda: len(feed.asked) == 2 and gate.wait(10)
+    with Follower(feed.url, policy="strict", monotonic=lambda: feed.clock) as follower:
+        assert follower.ready(timeout=5)
+        eventually(lambda: len(feed.asked) == 2)
+        feed.clock += 3
+        assert refusal(follower, CLAIMS) == "stale"
+        # Asked again on another connection, while the first still says nothing.
+        assert eventually(lambda: follower.ready()) < 4
+        assert len(feed.asked) >= 3
     gate.set()

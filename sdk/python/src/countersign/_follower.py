@@ -72,7 +72,7 @@ class Follower:
         clock; this machine's wall clock is never looked at.
     ``max_floors``
         A log with more subjects than that is not followed any further: better stale than out of
-        memory. A million take about 250 MB.
+        memory. A million take about 270 MB.
 
     Safe to share between threads. A process that forks (``gunicorn --preload``) has a follower of
     its own in each child.
