@@ -1,4 +1,4 @@
-"""A flask-jwt-extended program on Countersign's tokens: ``pip install countersign[flask]``.
+"""A flask-jwt-extended program on Countersign's tokens (the extra ``flask``).
 
 The library stays as it is; only its public configuration and callbacks are used::
 

@@ -1,4 +1,4 @@
-"""Whole tokens, with PyJWT: ``pip install countersign[pyjwt]``."""
+"""Whole tokens, with PyJWT (the extra ``pyjwt``)."""
 
 from __future__ import annotations
 
