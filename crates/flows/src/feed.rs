@@ -167,10 +167,10 @@ pub async fn answer(cx: &Cx, question: Question) -> Result<Answer, FlowError> {
     log::look(cx).await?;
     let mut news = cx.feed.news.subscribe();
     let mut closing = cx.feed.closing.subscribe();
-    // New keys are news too: a follower must not keep a revoked one for as long as it would wait.
-    let before = *news.borrow();
-    let moved_on = |news: &News| news.seq != question.after || news.keys != before.keys;
-    if !moved_on(&before) && !question.wait.is_zero() {
+    // New keys move the position too: nobody keeps a revoked one for as long as they would wait.
+    let moved_on = |news: &News| news.seq != question.after;
+    let at_once = moved_on(&news.borrow());
+    if !at_once && !question.wait.is_zero() {
         let _place = Waiting::begin(&cx.feed.waiting);
         let arrival = async {
             tokio::select! {
