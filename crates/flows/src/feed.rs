@@ -33,8 +33,6 @@ pub struct Question {
     pub after: Seq,
     /// How long to wait where there is nothing new.
     pub wait: Duration,
-    /// The version of the keys that it has loaded, where it says so.
-    pub keys: Option<i64>,
     /// The most floors that it wants at once.
     pub limit: usize,
     /// Who it is, if it may count for "propagated": its name, and how long its lease is.
@@ -169,12 +167,10 @@ pub async fn answer(cx: &Cx, question: Question) -> Result<Answer, FlowError> {
     log::look(cx).await?;
     let mut news = cx.feed.news.subscribe();
     let mut closing = cx.feed.closing.subscribe();
-    let before = *news.borrow();
-    // New keys are news too: a follower must not keep a revoked one for as long as it would wait,
-    // also where the key was revoked between its questions.
-    let known = question.keys.unwrap_or(before.keys);
-    let moved_on = |news: &News| news.seq != question.after || news.keys != known;
-    if !moved_on(&before) && !question.wait.is_zero() {
+    // New keys move the position too: nobody keeps a revoked one for as long as they would wait.
+    let moved_on = |news: &News| news.seq != question.after;
+    let at_once = moved_on(&news.borrow());
+    if !at_once && !question.wait.is_zero() {
         let _place = Waiting::begin(&cx.feed.waiting);
         let arrival = async {
             tokio::select! {

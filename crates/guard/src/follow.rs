@@ -119,7 +119,6 @@ impl Follower {
         let question = Question {
             after: self.shared.verifier.seq(),
             wait,
-            keys: self.keys,
         };
         let sent = self.shared.clock.millis();
         let answer = self.remote.ask(&question).await?;

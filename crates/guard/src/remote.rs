@@ -60,8 +60,6 @@ impl From<reqwest::Error> for RemoteError {
 pub(crate) struct Question {
     pub(crate) after: Seq,
     pub(crate) wait: Duration,
-    /// The version of the keys that are loaded.
-    pub(crate) keys: Option<i64>,
 }
 
 /// One issuer, as one guard sees it. No `Debug`: it holds a secret.
@@ -120,16 +118,13 @@ impl Remote {
 
     pub(crate) async fn ask(&self, question: &Question) -> Result<Answer, RemoteError> {
         let path = "/revocations";
-        let mut query = format!(
+        let query = format!(
             "?after={}&wait={}&limit={MAX_FLOORS}&follower={}&lease={}",
             question.after,
             question.wait.as_secs(),
             self.follower,
             self.policy.lease().as_secs(),
         );
-        if let Some(keys) = question.keys {
-            query.push_str(&format!("&keys={keys}"));
-        }
         let body = self
             .get(path, &query, question.wait, MAX_ANSWER_BYTES)
             .await?;

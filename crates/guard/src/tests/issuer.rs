@@ -48,8 +48,6 @@ pub(super) struct Told {
     pub(super) page: usize,
     /// The cursors and waits of all questions.
     pub(super) asked: Vec<(i64, i64)>,
-    /// The version of the keys that the last question named.
-    pub(super) keys_named: Option<i64>,
     pub(super) jwks_loaded: usize,
     /// Questions that wait for an answer.
     pub(super) open: usize,
@@ -77,7 +75,6 @@ impl Issuer {
                 mode: Mode::Answers,
                 page: 10_000,
                 asked: vec![],
-                keys_named: None,
                 jwks_loaded: 0,
                 open: 0,
             })),
@@ -193,19 +190,13 @@ async fn jwks(State(issuer): State<Issuer>) -> Response {
 struct Question {
     after: i64,
     wait: i64,
-    keys: Option<i64>,
 }
 
 async fn revocations(
     State(issuer): State<Issuer>,
-    Query(Question { after, wait, keys }): Query<Question>,
+    Query(Question { after, wait }): Query<Question>,
 ) -> Response {
-    let version = {
-        let mut told = issuer.told();
-        told.asked.push((after, wait));
-        told.keys_named = keys;
-        keys.unwrap_or(told.version)
-    };
+    issuer.told().asked.push((after, wait));
     let mut bell = issuer.bell.subscribe();
     let _open = Open::new(&issuer);
     let mut waited = wait == 0;
@@ -218,11 +209,7 @@ async fn revocations(
                 }
                 Mode::Frozen => {}
                 Mode::FrozenAt(at) if at == after => {}
-                mode if waited
-                    || mode == Mode::Hurries
-                    || told.seq != after
-                    || told.version != version =>
-                {
+                mode if waited || mode == Mode::Hurries || told.seq != after => {
                     let answer = Json(told.answer(after));
                     if told.mode == Mode::HalfAnswers {
                         let whole = serde_json::to_vec(&answer.0).unwrap();

@@ -22,6 +22,7 @@ async fn a_watched_login_ends_for_every_reason_and_for_no_other() {
             issuer.now(|told| {
                 told.keys = vec![key()];
                 told.version += 1;
+                told.seq += 1;
             });
         }),
         ("token_revoked", |issuer, _| {

@@ -71,9 +71,6 @@ pub struct FeedQuery {
     /// How many seconds to wait where there is nothing new: at most 30.
     #[param(value_type = Option<i64>, minimum = 0, maximum = 30)]
     wait: Option<u64>,
-    /// The `keys` under which the follower last loaded the JWKS: with another number there is
-    /// something new to say, and the answer comes at once.
-    keys: Option<i64>,
     /// The most floors to answer with: at most 10,000.
     #[param(value_type = Option<i64>, minimum = 1, maximum = 10_000)]
     limit: Option<usize>,
@@ -163,7 +160,6 @@ pub async fn follow_revocations(
     let question = feed::Question {
         after,
         wait: Duration::from_secs(query.wait.unwrap_or(0)),
-        keys: query.keys,
         limit: query.limit.unwrap_or(MAX_FLOORS),
         follower,
     };

@@ -151,23 +151,3 @@ async fn a_shared_secret_is_enough_where_there_is_no_public_key() {
     let _ = logout.expect(200);
     until(&guard, &token, "token_revoked", PATIENCE).await;
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn keys_that_changed_between_two_questions_are_not_waited_for() {
-    let server = home().start();
-    let ask = async |query: String| {
-        let answer = server.client().get(&format!("/revocations{query}"));
-        answer.send().await.expect(200).json()
-    };
-    let start = ask(String::new()).await;
-    let after = |keys| format!("?after={}&wait=2&keys={keys}", start["seq"]);
-    let began = Instant::now();
-    assert_eq!(
-        ask(after(start["keys"].clone())).await["keys"],
-        start["keys"]
-    );
-    assert!(began.elapsed() >= Duration::from_secs(2), "nothing is new");
-    let began = Instant::now();
-    assert_eq!(ask(after(json!(-7))).await["keys"], start["keys"]);
-    assert!(began.elapsed() < Duration::from_secs(1), "the keys are");
-}
