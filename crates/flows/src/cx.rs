@@ -70,7 +70,7 @@ pub struct Cx {
     pub settings: Settings,
 }
 
-/// What a context is made of; the rest is loaded by [`crate::start::start`].
+/// What a context is made of; the rest is loaded by [`crate::start::serve`].
 #[derive(Debug)]
 pub struct Parts {
     /// What is remembered.
