@@ -82,6 +82,19 @@ class Link:
             self._connection = connection
         elif connection.sock is not None:
             connection.sock.settimeout(timeout)
+        try:
+            return self._ask(connection, path, ends)
+        finally:
+            # Closed from another thread meanwhile, perhaps before there was a socket to close.
+            if self._closed:
+                connection.close()
+
+    def _ask(self, connection: http.client.HTTPConnection, path: str, ends: float) -> Any:
+        if connection.sock is None:
+            connection.connect()
+        # Either this sees that it was closed, or whoever closes sees the socket.
+        if self._closed:
+            raise ConnectionAbortedError("the follower was closed")
         connection.request("GET", self._base + path, headers=self._headers)
         response = connection.getresponse()
         body = bytearray()
