@@ -270,6 +270,9 @@ class Dropped:
     def __init__(self, connection):
         self.close = connection.close
 
+    def connect(self):
+        """Nothing shows yet that the other end is gone."""
+
     def request(self, *_, **__):
         raise http.client.RemoteDisconnected
 
