@@ -6,6 +6,7 @@
 
 pub mod client;
 pub mod event;
+pub mod foreign;
 pub mod grant;
 pub mod id;
 pub mod identifier;
