@@ -10,6 +10,7 @@ pub mod foreign;
 pub mod grant;
 pub mod id;
 pub mod identifier;
+pub mod import;
 pub mod key;
 pub mod password;
 pub mod phc;

@@ -1,6 +1,6 @@
 //! Proofs of identity. Each user has at most one password.
 
-use countersign_core::{CredentialId, Timestamp, UserId};
+use countersign_core::{CredentialId, Identifier, Timestamp, UserId};
 
 use crate::args::args;
 use crate::conn::Conn;
@@ -11,6 +11,11 @@ statements! {
     INSERT = "INSERT INTO credentials (id, user_id, kind, data, created_at)
         VALUES ($1, $2, 'password', $3, $4)";
     PASSWORD = "SELECT data FROM credentials WHERE user_id = $1 AND kind = 'password'";
+    NEXT = "SELECT c.data FROM identifiers i
+        JOIN credentials c ON c.user_id = i.user_id AND c.kind = 'password'
+        WHERE i.kind = $1 AND i.value_key > $2 ORDER BY i.value_key LIMIT 1";
+    BETWEEN = "SELECT user_id, data FROM credentials
+        WHERE user_id >= $1 AND user_id <= $2 AND kind = 'password' ORDER BY user_id";
     REPLACE = "UPDATE credentials SET data = $3, created_at = $4
         WHERE user_id = $1 AND kind = 'password' AND data = $2";
     SET = "UPDATE credentials SET data = $2, created_at = $3
@@ -36,6 +41,34 @@ pub async fn password(conn: &mut Conn<'_>, user: UserId) -> Result<Option<String
         .await?
         .map(|row| row.get("data"))
         .transpose()
+}
+
+/// The password hash of whoever comes next in the order of names, after the last the first; none
+/// where nobody has a password.
+pub async fn next_password(
+    conn: &mut Conn<'_>,
+    name: &Identifier,
+) -> Result<Option<String>, StoreError> {
+    let kind = name.kind().as_str();
+    for after in [name.key(), ""] {
+        if let Some(row) = conn.optional(NEXT, args![kind, after]).await? {
+            return row.get("data").map(Some);
+        }
+    }
+    Ok(None)
+}
+
+/// The password hashes of all users from one id to another, in the order of ids.
+pub async fn passwords_between(
+    conn: &mut Conn<'_>,
+    first: UserId,
+    last: UserId,
+) -> Result<Vec<(UserId, String)>, StoreError> {
+    conn.all(BETWEEN, args![first.as_bytes(), last.as_bytes()])
+        .await?
+        .iter()
+        .map(|row| Ok((UserId::from_bytes(row.bytes("user_id")?), row.get("data")?)))
+        .collect()
 }
 
 /// Replaces a hash that was just verified; false where it has changed since.

@@ -25,6 +25,7 @@ pub mod identifiers;
 pub mod keys;
 pub mod log;
 pub mod sessions;
+pub mod source;
 pub mod throttle;
 pub mod users;
 
