@@ -80,7 +80,18 @@ pub async fn run(
     origin: &Origin,
     accounts: Vec<Account>,
 ) -> Result<Vec<Outcome>, FlowError> {
-    let mut outcomes = look(cx, &accounts).await?;
+    let mut outcomes = Vec::with_capacity(accounts.len());
+    {
+        let mut reader = cx.db.read().await?;
+        for account in &accounts {
+            outcomes.push(match account.proof {
+                // A password is hashed for nobody who is there already.
+                Proof::Plain(_) => judge(cx, &mut reader.conn(), account).await?,
+                // The unit finds out for itself.
+                _ => fits(cx, account)?,
+            });
+        }
+    }
     let wanted = |outcome: &Outcome| *outcome == Outcome::Made;
     let places: Vec<usize> = (0..outcomes.len())
         .filter(|place| outcomes.get(*place).is_some_and(wanted))
@@ -125,24 +136,29 @@ async fn judge(cx: &Cx, conn: &mut Conn<'_>, account: &Account) -> Result<Outcom
             return Ok(Outcome::Refused(Clash::NameTaken(name.kind())));
         }
     }
-    // Names are left out of a token that would be too large; roles are not.
-    if account.roles.iter().next().is_some() {
-        let user = User {
-            id,
-            username: None,
-            email: None,
-            email_verified: false,
-            roles: account.roles.clone(),
-            disabled_at: None,
-            revoked_floor: Seq(0),
-            created_at: cx.clock.now(),
-        };
-        match crate::issue::check_size(cx, &user) {
-            Err(FlowError::TokenTooLarge(_)) => return Ok(Outcome::Refused(Clash::TokenTooLarge)),
-            other => other?,
-        }
+    fits(cx, account)
+}
+
+/// Whether a token can carry the roles. Names are left out of one that would be too large.
+fn fits(cx: &Cx, account: &Account) -> Result<Outcome, FlowError> {
+    if account.roles.iter().next().is_none() {
+        return Ok(Outcome::Made);
     }
-    Ok(Outcome::Made)
+    let user = User {
+        id: id_of(cx, account),
+        username: None,
+        email: None,
+        email_verified: false,
+        roles: account.roles.clone(),
+        disabled_at: None,
+        revoked_floor: Seq(0),
+        created_at: cx.clock.now(),
+    };
+    match crate::issue::check_size(cx, &user) {
+        Ok(()) => Ok(Outcome::Made),
+        Err(FlowError::TokenTooLarge(_)) => Ok(Outcome::Refused(Clash::TokenTooLarge)),
+        Err(error) => Err(error),
+    }
 }
 
 /// An account about to be written.

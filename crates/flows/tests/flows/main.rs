@@ -20,6 +20,7 @@ mod admin;
 mod clients;
 mod feed;
 mod hasher;
+mod import;
 mod keys;
 mod log;
 mod login;

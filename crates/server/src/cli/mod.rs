@@ -3,7 +3,9 @@
 mod ask;
 mod client;
 mod config;
+mod export;
 mod failure;
+mod import;
 mod key;
 mod output;
 #[cfg(test)]
@@ -81,6 +83,10 @@ enum Command {
     /// Signing keys: list, rotate, revoke
     #[command(subcommand)]
     Key(key::Key),
+    /// Take over the accounts of another system, with their passwords
+    Import(import::Import),
+    /// Write every account with its password hash, for another system
+    Export(export::Export),
     /// Show the effective configuration and where each value came from
     Config(config::Show),
 }
@@ -100,6 +106,8 @@ pub fn main() -> ExitCode {
         Command::Session(session) => session.run(&global),
         Command::Client(client) => client.run(&global),
         Command::Key(key) => key.run(&global),
+        Command::Import(import) => import.run(&global),
+        Command::Export(export) => export.run(&global),
         Command::Config(show) => show.run(&global),
     };
     match done {
@@ -154,6 +162,16 @@ fn with_cx(
     place: Where,
     work: impl AsyncFnOnce(&Cx) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
+    with_cx_on(global, place, 1, work)
+}
+
+/// As [`with_cx`], with as many hashes at a time as there are `threads`.
+fn with_cx_on(
+    global: &Global,
+    place: Where,
+    threads: usize,
+    work: impl AsyncFnOnce(&Cx) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     let config = configuration(global, Vec::new())?;
     if let Some(file) = boot::missing_database(&config).filter(|_| place == Where::Existing) {
         let text = format!(
@@ -163,12 +181,8 @@ fn with_cx(
         );
         return Err(Failure::refused("no_database", text));
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::refused("internal", format!("starting: {error}")))?;
-    runtime.block_on(async {
-        let opened = boot::open(&config, 1).await?;
+    block_on(async {
+        let opened = boot::open(&config, threads).await?;
         let db = opened.parts.db.clone();
         let done = async {
             let cx = start::command(opened.parts)
@@ -180,4 +194,13 @@ fn with_cx(
         db.close().await;
         done
     })
+}
+
+/// Waits for work on this thread.
+fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::refused("internal", format!("starting: {error}")))?
+        .block_on(work)
 }

@@ -21,7 +21,7 @@ files, or say `--data` and `--config`.
 - With `--json` an answer is one object on one line, of the shape that each command names here, and
   an error is `{\"code\", \"message\"}` on standard error. Codes are stable: those of the HTTP interface,
   and `usage`, `configuration`, `file_unusable`, `secret_missing`, `wrong_secret`, `newer_schema`,
-  `in_use`, `port_taken`, `not_listening`, `no_database`, `no_terminal`, `no_input`, `not_confirmed`,
+  `rows_refused`, `in_use`, `port_taken`, `not_listening`, `no_database`, `no_terminal`, `no_input`, `not_confirmed`,
   `output`.
 - Secrets are never arguments, which every program on the machine can read: passwords are asked for
   without echo, or read from standard input with `--password-stdin`.

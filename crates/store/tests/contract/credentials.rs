@@ -1,5 +1,5 @@
 use countersign_core::{CredentialId, UserId};
-use countersign_store::{StoreError, credentials};
+use countersign_store::{StoreError, credentials, identifiers};
 use tokio::task::JoinSet;
 
 use crate::support::{Test, at, user};
@@ -7,6 +7,8 @@ use crate::support::{Test, at, user};
 on_both! {
     a_password_is_replaced_by_who_verified_the_present_one,
     of_two_changes_at_once_one_wins,
+    the_next_password_in_the_order_of_names_is_found_and_goes_round,
+    passwords_are_read_from_one_id_to_another,
 }
 
 async fn with_password(t: &Test, n: u8) -> UserId {
@@ -74,4 +76,52 @@ async fn of_two_changes_at_once_one_wins(t: Test) {
     let won: Vec<_> = answers.into_iter().filter_map(Result::unwrap).collect();
     assert_eq!(won.len(), 1);
     assert_eq!(password(&t, id).await, Some(format!("hash {}", won[0])));
+}
+
+async fn the_next_password_in_the_order_of_names_is_found_and_goes_round(t: Test) {
+    let name = |text: &str| countersign_core::Identifier::username(text).unwrap();
+    let next = async |text: &str| {
+        let name = name(text);
+        read!(t, |conn| credentials::next_password(conn, &name)).unwrap()
+    };
+    assert_eq!(next("ada").await, None);
+    for (n, text) in [(1, "bob"), (2, "eve"), (3, "mia")] {
+        let (id, name) = (t.user(n).await, name(text));
+        let credential = CredentialId::from_bytes([n; 16]);
+        unit!(t, |conn| {
+            assert!(identifiers::claim(conn, &name, id).await?);
+            // Mia has none, and is passed over.
+            match n {
+                3 => Ok(()),
+                _ => credentials::insert_password(conn, credential, id, name.value(), at(0)).await,
+            }
+        })
+        .unwrap();
+    }
+    for (after, found) in [
+        ("a", "bob"),
+        ("bob", "eve"),
+        ("dan", "eve"),
+        ("eve", "bob"),
+        ("z", "bob"),
+    ] {
+        assert_eq!(next(after).await.as_deref(), Some(found), "{after}");
+    }
+    // Addresses are another order.
+    let mail = countersign_core::Identifier::email("a@b").unwrap();
+    assert_eq!(
+        read!(t, |conn| credentials::next_password(conn, &mail)).unwrap(),
+        None
+    );
+}
+
+async fn passwords_are_read_from_one_id_to_another(t: Test) {
+    for n in [1, 2, 4, 5] {
+        with_password(&t, n).await;
+    }
+    t.user(3).await;
+    let (first, last) = (user(2), user(4));
+    let found = read!(t, |conn| credentials::passwords_between(conn, first, last)).unwrap();
+    let first = "first".to_owned();
+    assert_eq!(found, [(user(2), first.clone()), (user(4), first)]);
 }
