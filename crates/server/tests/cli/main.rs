@@ -5,6 +5,7 @@
 mod answers;
 mod beside;
 mod configuration;
+mod moving;
 mod refusals;
 mod serve;
 
