@@ -92,22 +92,20 @@ pub async fn run(
             });
         }
     }
-    let wanted = |outcome: &Outcome| *outcome == Outcome::Made;
-    let places: Vec<usize> = (0..outcomes.len())
-        .filter(|place| outcomes.get(*place).is_some_and(wanted))
-        .collect();
-    if places.is_empty() {
-        return Ok(outcomes);
-    }
-    let kept = accounts.into_iter().zip(&outcomes);
-    let kept: Vec<Account> = kept
-        .filter(|(_, outcome)| wanted(outcome))
+    let wanted = accounts.into_iter().enumerate().zip(&outcomes);
+    let wanted: Vec<_> = wanted
+        .filter(|(_, outcome)| **outcome == Outcome::Made)
         .map(|(account, _)| account)
         .collect();
-    let new: Arc<[New]> = prepare(cx, origin, kept).await?.into();
-    let made = write(cx, &new).await?;
-    for (place, outcome) in places.into_iter().zip(made) {
-        if let Some(slot) = outcomes.get_mut(place) {
+    if wanted.is_empty() {
+        return Ok(outcomes);
+    }
+    let mut new = prepare(cx, origin, wanted).await?;
+    // In one order everywhere, so that two imports never wait for each other in a ring.
+    new.sort_by_key(|new| new.id);
+    let new: Arc<[New]> = new.into();
+    for (new, outcome) in new.iter().zip(write(cx, &new).await?) {
+        if let Some(slot) = outcomes.get_mut(new.place) {
             *slot = outcome;
         }
     }
@@ -163,6 +161,8 @@ fn fits(cx: &Cx, account: &Account) -> Result<Outcome, FlowError> {
 
 /// An account about to be written.
 struct New {
+    /// Where it stood among the others.
+    place: usize,
     id: UserId,
     account: Account,
     hash: Option<(CredentialId, String)>,
@@ -170,17 +170,21 @@ struct New {
     event: Event,
 }
 
-async fn prepare(cx: &Cx, origin: &Origin, accounts: Vec<Account>) -> Result<Vec<New>, FlowError> {
+async fn prepare(
+    cx: &Cx,
+    origin: &Origin,
+    accounts: Vec<(usize, Account)>,
+) -> Result<Vec<New>, FlowError> {
     let plain: Vec<_> = accounts
         .iter()
-        .filter_map(|account| match &account.proof {
+        .filter_map(|(_, account)| match &account.proof {
             Proof::Plain(password) => Some((password.clone(), cx.random.bytes())),
             _ => None,
         })
         .collect();
     let mut hashed = cx.hasher.hash_all(&plain).await?.into_iter();
     let now = cx.clock.now();
-    let new = accounts.into_iter().map(|account| {
+    let new = accounts.into_iter().map(|(place, account)| {
         let hash = match &account.proof {
             Proof::Hash { stored, .. } => Some(stored.clone()),
             Proof::Plain(_) => hashed.next(),
@@ -189,6 +193,7 @@ async fn prepare(cx: &Cx, origin: &Origin, accounts: Vec<Account>) -> Result<Vec
         let id = id_of(cx, &account);
         let event = Event::new(now, EventKind::UserCreated, Actor::Operator).subject(id);
         New {
+            place,
             id,
             hash: hash.map(|hash| (cx.credential_id(), hash)),
             created_at: account.created_at.unwrap_or(now).min(now),

@@ -11,9 +11,11 @@ statements! {
     INSERT = "INSERT INTO credentials (id, user_id, kind, data, created_at)
         VALUES ($1, $2, 'password', $3, $4)";
     PASSWORD = "SELECT data FROM credentials WHERE user_id = $1 AND kind = 'password'";
-    NEXT = "SELECT c.data FROM identifiers i
+    // The inner limit bounds the work where many in a row have no password.
+    NEXT = "SELECT c.data FROM (SELECT user_id, value_key FROM identifiers
+            WHERE kind = $1 AND value_key > $2 ORDER BY value_key LIMIT 16) i
         JOIN credentials c ON c.user_id = i.user_id AND c.kind = 'password'
-        WHERE i.kind = $1 AND i.value_key > $2 ORDER BY i.value_key LIMIT 1";
+        ORDER BY i.value_key LIMIT 1";
     BETWEEN = "SELECT user_id, data FROM credentials
         WHERE user_id >= $1 AND user_id <= $2 AND kind = 'password' ORDER BY user_id";
     REPLACE = "UPDATE credentials SET data = $3, created_at = $4
@@ -44,7 +46,7 @@ pub async fn password(conn: &mut Conn<'_>, user: UserId) -> Result<Option<String
 }
 
 /// The password hash of whoever comes next in the order of names, after the last the first; none
-/// where nobody has a password.
+/// where the next few have no password.
 pub async fn next_password(
     conn: &mut Conn<'_>,
     name: &Identifier,

@@ -2,7 +2,7 @@ use countersign_core::import::{Account, Proof, Row, Rules};
 use countersign_core::{IdentifierKind, RoleSet, Timestamp, User};
 use countersign_flows::import::{Clash, Outcome, caps, look, run};
 use countersign_flows::register::register;
-use countersign_flows::{FlowError, Mode, Origin, admin, export, password};
+use countersign_flows::{FlowError, Mode, Origin, admin, delete_account, export, password};
 use countersign_store::credentials;
 
 use crate::site::{PASSWORD, START, Site, account, from, roles};
@@ -179,6 +179,21 @@ async fn an_import_run_again_leaves_everybody_as_they_are() {
             "9f0a3c1e-4b5d-4e6f-8a9b-0c1d2e3f4a5b"
         );
         refused!(admin::find(&*site, "cid").await, FlowError::NotFound(_));
+        // Who was deleted comes back, and another secret derives other ids.
+        let cyd = find(&site, "cyd").await.id;
+        let actor = countersign_core::Actor::Operator;
+        delete_account::delete(&site, &Origin::operator(), cyd, actor)
+            .await
+            .unwrap();
+        let [_, _, cid, _] = rows();
+        assert_eq!(import(&site, [cid]).await, [Outcome::Made]);
+        let changed = site.node_with(|config| {
+            config.previous = Some(config.secret);
+            config.secret = "the second secret of this installation";
+        });
+        let outcomes = import(&changed.await.unwrap(), rows()).await;
+        assert_eq!(outcomes[0], taken(IdentifierKind::Username));
+        assert_eq!(outcomes[2], Outcome::There);
         let created = before
             .iter()
             .filter(|(kind, actor, ..)| kind == "user.created" && actor == "cli");

@@ -195,6 +195,36 @@ async fn people_of_the_tutorial_sign_in_with_the_password_they_have() {
 }
 
 #[tokio::test]
+async fn a_table_of_django_is_read_as_it_is() {
+    let home = home();
+    let table = "CREATE TABLE auth_user (id integer PRIMARY KEY, password varchar(128), last_login datetime,
+        is_superuser bool, username varchar(150), email varchar(254), is_active bool, date_joined datetime)";
+    let people = format!(
+        "INSERT INTO auth_user VALUES
+         (1, '{DJANGO}', NULL, 1, 'ada', '', 1, '2020-01-02 03:04:05.678901'),
+         (2, '{DJANGO}', NULL, 0, 'bea', 'bea@example.com', 0, '2020-01-02 03:04:05'),
+         (4, '!aDwk8NtHqQjR7dWkT4', NULL, 0, 'cid', '', 1, '2020-01-02 03:04:05')"
+    );
+    tutorial(&home, &[table, &people]).await;
+    let exit = home.cli(&["import", "database.db", "--table", "auth_user"]);
+    assert_eq!(exit.code, Some(1), "{exit:#?}");
+    assert!(
+        exit.stderr.starts_with("row 4: has no password"),
+        "{exit:#?}"
+    );
+    let ada = answer(&home, &["user", "show", "ada"], "");
+    assert_eq!(
+        (&ada["roles"], &ada["created_at"]),
+        (&json!(["admin"]), &json!(1_577_934_245))
+    );
+    assert_eq!(
+        answer(&home, &["user", "show", "bea"], "")["disabled"],
+        true
+    );
+    sign_in(&home.start(), "ada", PASSWORD).await;
+}
+
+#[tokio::test]
 async fn csv_is_read_with_its_own_names_and_marks() {
     let csv = format!(
         "\u{feff}nick;Mail;pw;role;joined;bio\nada;ada@example.com;{BCRYPT};editor shop:write;2020-01-02;\"a;b\nc\"\nbea;;{BCRYPT};;;\n;cid@example.com;{BCRYPT}\n"
