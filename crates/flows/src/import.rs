@@ -100,10 +100,7 @@ pub async fn run(
     if wanted.is_empty() {
         return Ok(outcomes);
     }
-    let mut new = prepare(cx, origin, wanted).await?;
-    // In one order everywhere, so that two imports never wait for each other in a ring.
-    new.sort_by_key(|new| new.id);
-    let new: Arc<[New]> = new.into();
+    let new: Arc<[New]> = prepare(cx, origin, wanted).await?.into();
     for (new, outcome) in new.iter().zip(write(cx, &new).await?) {
         if let Some(slot) = outcomes.get_mut(new.place) {
             *slot = outcome;
@@ -212,13 +209,27 @@ async fn write(cx: &Cx, new: &Arc<[New]>) -> Result<Vec<Outcome>, FlowError> {
             .db
             .write(move |conn| {
                 Box::pin(async move {
-                    let (mut outcomes, mut made) = (Vec::with_capacity(unit.len()), Vec::new());
-                    for new in unit.iter() {
-                        let outcome = insert(conn, new, now).await?;
-                        if outcome == Outcome::Made {
+                    // Ids in one order everywhere, so that two imports of the same people do not wait
+                    // for each other in a ring; names in the order of the file, whose first wins.
+                    let mut by_id: Vec<_> = unit.iter().enumerate().collect();
+                    by_id.sort_by_key(|(_, new)| new.id);
+                    let mut outcomes = vec![Outcome::There; unit.len()];
+                    for (place, new) in by_id {
+                        let disabled_at = new.account.disabled.then_some(now);
+                        if users::insert_new(conn, new.id, new.created_at, disabled_at).await?
+                            && let Some(outcome) = outcomes.get_mut(place)
+                        {
+                            *outcome = Outcome::Made;
+                        }
+                    }
+                    let mut made = Vec::new();
+                    for (new, outcome) in unit.iter().zip(&mut outcomes) {
+                        if *outcome == Outcome::Made {
+                            *outcome = complete(conn, new, now).await?;
+                        }
+                        if *outcome == Outcome::Made {
                             made.push(new.event.clone());
                         }
-                        outcomes.push(outcome);
                     }
                     if !made.is_empty() {
                         events::append_all(conn, &made).await?;
@@ -238,11 +249,9 @@ async fn write(cx: &Cx, new: &Arc<[New]>) -> Result<Vec<Outcome>, FlowError> {
     }
 }
 
-async fn insert(conn: &mut Conn<'_>, new: &New, now: Timestamp) -> Result<Outcome, StoreError> {
-    let disabled_at = new.account.disabled.then_some(now);
-    if !users::insert_new(conn, new.id, new.created_at, disabled_at).await? {
-        return Ok(Outcome::There);
-    }
+/// Gives an account that was just made what it consists of, or takes it back where somebody else has
+/// its name.
+async fn complete(conn: &mut Conn<'_>, new: &New, now: Timestamp) -> Result<Outcome, StoreError> {
     for name in &new.account.names {
         if !identifiers::claim(conn, name, new.id).await? {
             users::delete(conn, new.id).await?;

@@ -178,7 +178,7 @@ async fn an_import_run_again_leaves_everybody_as_they_are() {
             find(&site, "cyd").await.id.to_string(),
             "9f0a3c1e-4b5d-4e6f-8a9b-0c1d2e3f4a5b"
         );
-        refused!(admin::find(&*site, "cid").await, FlowError::NotFound(_));
+        refused!(admin::find(&site, "cid").await, FlowError::NotFound(_));
         // Who was deleted comes back, and another secret derives other ids.
         let cyd = find(&site, "cyd").await.id;
         let actor = countersign_core::Actor::Operator;
@@ -237,10 +237,10 @@ async fn somebody_else_with_the_name_is_a_conflict_and_not_a_repeat() {
         );
         // Nothing of what was refused is left: the other name is free, and so is the row's own.
         for free in ["ada@example.com", "bea", "other@example.com"] {
-            refused!(admin::find(&*site, free).await, FlowError::NotFound(_));
+            refused!(admin::find(&site, free).await, FlowError::NotFound(_));
         }
         assert_eq!(
-            admin::list(&*site, None, None, 100).await.unwrap().0.len(),
+            admin::list(&site, None, None, 100).await.unwrap().0.len(),
             3
         );
         assert_eq!(import(&site, [row("bea")]).await, [Outcome::Made]);
