@@ -28,7 +28,8 @@ impl Source {
     /// Opens a table for reading.
     ///
     /// # Errors
-    /// [`StoreError::Failed`] where the file has no such table, naming those it has.
+    /// [`StoreError::Failed`] where the file has no such table, naming those it has, or one that
+    /// cannot be read in pages.
     pub async fn open(file: &Path, table: &str) -> Result<Self, StoreError> {
         let options = SqliteConnectOptions::new()
             .filename(file)
@@ -50,6 +51,14 @@ impl Source {
             return Err(StoreError::Failed(format!(
                 "there is no table {table:?}; there are: {}",
                 tables.join(", ")
+            )));
+        }
+        // Views have none, and neither have tables WITHOUT ROWID.
+        let numbers = format!("SELECT rowid FROM {} LIMIT 1", quoted(table));
+        let probe = sqlx::query(AssertSqlSafe(numbers)).fetch_optional(&mut conn);
+        if probe.await.is_err() {
+            return Err(StoreError::Failed(format!(
+                "the rows of {table:?} have no numbers: write it to a CSV file"
             )));
         }
         Ok(Self {

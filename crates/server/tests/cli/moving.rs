@@ -39,7 +39,8 @@ async fn a_file_that_cannot_be_understood_is_refused_before_anything_is_made() {
         .file("no-password.csv", "username,secret\nada,x\n")
         .file("twice.csv", "username,password,password_hash\nada,x,y\n")
         .file("mine.txt", "what must not be overwritten\n");
-    tutorial(&home, &[TABLE, "CREATE TABLE \"odd \"\" name\" (a)"]).await;
+    let view = "CREATE VIEW people AS SELECT username, password FROM users";
+    tutorial(&home, &[TABLE, "CREATE TABLE \"odd \"\" name\" (a)", view]).await;
     let database = home.path().join("countersign.db").display().to_string();
     fs::write(&database, "SQLite format 3\0 and then something else").unwrap();
     for (args, words) in [
@@ -53,8 +54,14 @@ async fn a_file_that_cannot_be_understood_is_refused_before_anything_is_made() {
         (&["twice.csv"], &["\"password\" and \"password_hash\""]),
         (&["twice.csv", "--column", "password=pw"], &["the password"]),
         (
-            &["database.db", "--table", "people"],
-            &["no table \"people\"", "users"],
+            &["database.db", "--table", "persons"],
+            &["no table \"persons\"", "users"],
+        ),
+        (&["database.db", "--table", "people"], &["no numbers"]),
+        (&["."], &["is no file"]),
+        (
+            &["database.db", "--column", "username=nick"],
+            &["the username or the email"],
         ),
         (
             &["database.db", "--table", "odd \" name"],

@@ -60,7 +60,14 @@ impl People {
         let path = how.file.as_path();
         let unusable = |error: io::Error| unusable(path, &error.to_string());
         let mut file = File::open(path).map_err(unusable)?;
-        let length = file.metadata().map_err(unusable)?.len();
+        let metadata = file.metadata().map_err(unusable)?;
+        if !metadata.is_file() {
+            return Err(self::unusable(
+                path,
+                "is no file; it is read more than once, so write what comes from elsewhere to one",
+            ));
+        }
+        let length = metadata.len();
         let mut first = Vec::new();
         (&mut file)
             .take(MAX_LINE as u64)
