@@ -92,7 +92,7 @@ pub enum Refused {
     #[error("has neither a username nor an e-mail address")]
     Nameless,
     /// The person could not sign in.
-    #[error("has no password (--without-password lets such accounts in)")]
+    #[error("has no password, and accounts without one are not let in")]
     NoPassword,
     /// The hash is not taken.
     #[error("the password {0}")]
