@@ -163,6 +163,8 @@ struct New {
     id: UserId,
     account: Account,
     hash: Option<(CredentialId, String)>,
+    /// Whether the hash is to be replaced at the first sign-in.
+    foreign: bool,
     created_at: Timestamp,
     event: Event,
 }
@@ -192,6 +194,9 @@ async fn prepare(
         New {
             place,
             id,
+            foreign: hash
+                .as_ref()
+                .is_some_and(|hash| cx.hasher.is_outdated(hash)),
             hash: hash.map(|hash| (cx.credential_id(), hash)),
             created_at: account.created_at.unwrap_or(now).min(now),
             event: origin.mark(event.data(r#"{"imported":true}"#)),
@@ -262,7 +267,11 @@ async fn complete(conn: &mut Conn<'_>, new: &New, now: Timestamp) -> Result<Outc
         users::add_role(conn, new.id, role).await?;
     }
     if let Some((credential, hash)) = &new.hash {
-        credentials::insert_password(conn, *credential, new.id, hash, now).await?;
+        if new.foreign {
+            credentials::insert_imported(conn, *credential, new.id, hash, now).await?;
+        } else {
+            credentials::insert_password(conn, *credential, new.id, hash, now).await?;
+        }
     }
     Ok(Outcome::Made)
 }

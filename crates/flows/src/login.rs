@@ -66,19 +66,17 @@ async fn attempt(
     name: &LoginName,
     throttle: &SignInKeys,
 ) -> Result<Option<SignedIn>, FlowError> {
-    let (mark, found, stand_in) = {
+    let (mark, found) = {
         let mut reader = cx.db.read().await?;
         let mut conn = reader.conn();
         let mark = Mark::take(cx, &mut conn).await?;
-        let (found, stand_in) = find(&mut conn, name).await?;
-        (mark, found, stand_in)
+        (mark, find(&mut conn, name).await?)
     };
-    let stored = found.as_ref().map(|(_, hash)| hash).or(stand_in.as_ref());
-    let right = cx
-        .hasher
-        .verify(&login.password, stored.map(String::as_str))
-        .await?;
+    let stored = found.as_ref().map(|(_, hash)| hash.as_str());
+    let right = cx.hasher.verify(&login.password, stored).await?;
+    let foreign = stored.is_some_and(|hash| cx.hasher.is_outdated(hash));
     let Some((user, hash)) = found.filter(|(user, _)| right && user.is_enabled()) else {
+        even_out(cx, login, name, foreign).await;
         return Err(FlowError::InvalidCredentials);
     };
     let rehashed = if cx.hasher.is_outdated(&hash) {
@@ -121,26 +119,40 @@ async fn attempt(
     }
 }
 
-/// Whoever has the name, with their password hash; for a name that nobody has, the hash of the next
-/// in order stands in.
-///
-/// How long a password takes to verify depends on who made its hash: imported ones take longer, or
-/// less. Were names that nobody has checked against a hash of ours, a name that takes another time
-/// would be known to exist. So they take what names that exist take, and each the same every time.
-async fn find(
-    conn: &mut Conn<'_>,
-    name: &LoginName,
-) -> Result<(Option<(User, String)>, Option<String>), StoreError> {
-    let Some(identifier) = name.identifier() else {
-        return Ok((None, None));
+/// Imported hashes of which one stands for all in [`even_out`].
+const SAMPLE: i64 = 16;
+
+/// Lets every refusal take the same time, as long as there are hashes that other systems made and
+/// that take another time than ours: after one of ours one of theirs is verified, and after one of
+/// theirs one of ours. Which of theirs it is depends on the name, so that each name takes the same
+/// time every time, and on a key, so that nobody knows which.
+async fn even_out(cx: &Cx, login: &Login, name: &LoginName, foreign: bool) {
+    let sample = async {
+        let mut reader = cx.db.read().await?;
+        credentials::imported(&mut reader.conn(), SAMPLE).await
     };
-    if let Some(user) = users::by_identifier(conn, identifier).await?
-        && let Some(hash) = credentials::password(conn, user.id).await?
-    {
-        return Ok((Some((user, hash)), None));
+    let sample = sample.await.unwrap_or_default();
+    let keys = cx.keyring.current();
+    let [drawn, ..] = keys.throttle_key(&["stand-in", name.throttle_key()]);
+    let place = usize::from(drawn).checked_rem(sample.len());
+    if let Some(theirs) = place.and_then(|place| sample.get(place)) {
+        let other = (!foreign).then_some(theirs.as_str());
+        // Whatever fails here, the refusal stands and is counted: it is known by now that the
+        // password is wrong.
+        let _ = cx.hasher.verify(&login.password, other).await;
     }
-    let stand_in = credentials::next_password(conn, identifier).await?;
-    Ok((None, stand_in))
+}
+
+async fn find(conn: &mut Conn<'_>, name: &LoginName) -> Result<Option<(User, String)>, StoreError> {
+    let Some(identifier) = name.identifier() else {
+        return Ok(None);
+    };
+    let Some(user) = users::by_identifier(conn, identifier).await? else {
+        return Ok(None);
+    };
+    Ok(credentials::password(conn, user.id)
+        .await?
+        .map(|hash| (user, hash)))
 }
 
 /// A session with its grant, about to be written.

@@ -1,6 +1,6 @@
 //! Proofs of identity. Each user has at most one password.
 
-use countersign_core::{CredentialId, Identifier, Timestamp, UserId};
+use countersign_core::{CredentialId, Timestamp, UserId};
 
 use crate::args::args;
 use crate::conn::Conn;
@@ -9,19 +9,17 @@ use crate::statement::statements;
 
 statements! {
     INSERT = "INSERT INTO credentials (id, user_id, kind, data, created_at)
-        VALUES ($1, $2, 'password', $3, $4)";
-    PASSWORD = "SELECT data FROM credentials WHERE user_id = $1 AND kind = 'password'";
-    // The inner limit bounds the work where many in a row have no password.
-    NEXT = "SELECT c.data FROM (SELECT user_id, value_key FROM identifiers
-            WHERE kind = $1 AND value_key > $2 ORDER BY value_key LIMIT 16) i
-        JOIN credentials c ON c.user_id = i.user_id AND c.kind = 'password'
-        ORDER BY i.value_key LIMIT 1";
+        VALUES ($1, $2, $3, $4, $5)";
+    PASSWORD = "SELECT data FROM credentials
+        WHERE user_id = $1 AND kind IN ('password', 'imported')";
+    IMPORTED = "SELECT data FROM credentials WHERE kind = 'imported' ORDER BY id LIMIT $1";
     BETWEEN = "SELECT user_id, data FROM credentials
-        WHERE user_id >= $1 AND user_id <= $2 AND kind = 'password' ORDER BY user_id";
-    REPLACE = "UPDATE credentials SET data = $3, created_at = $4
-        WHERE user_id = $1 AND kind = 'password' AND data = $2";
-    SET = "UPDATE credentials SET data = $2, created_at = $3
-        WHERE user_id = $1 AND kind = 'password'";
+        WHERE user_id >= $1 AND user_id <= $2 AND kind IN ('password', 'imported')
+        ORDER BY user_id";
+    REPLACE = "UPDATE credentials SET kind = 'password', data = $3, created_at = $4
+        WHERE user_id = $1 AND kind IN ('password', 'imported') AND data = $2";
+    SET = "UPDATE credentials SET kind = 'password', data = $2, created_at = $3
+        WHERE user_id = $1 AND kind IN ('password', 'imported')";
 }
 
 /// Gives a user their password hash.
@@ -32,9 +30,30 @@ pub async fn insert_password(
     hash: &str,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    conn.execute(INSERT, args![id.as_bytes(), user.as_bytes(), hash, now])
-        .await
-        .map(drop)
+    insert(conn, id, user, "password", hash, now).await
+}
+
+/// Gives a user the password hash that another system made.
+pub async fn insert_imported(
+    conn: &mut Conn<'_>,
+    id: CredentialId,
+    user: UserId,
+    hash: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    insert(conn, id, user, "imported", hash, now).await
+}
+
+async fn insert(
+    conn: &mut Conn<'_>,
+    id: CredentialId,
+    user: UserId,
+    kind: &str,
+    hash: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let args = args![id.as_bytes(), user.as_bytes(), kind, hash, now];
+    conn.execute(INSERT, args).await.map(drop)
 }
 
 /// The password hash of a user, if there is one.
@@ -45,19 +64,10 @@ pub async fn password(conn: &mut Conn<'_>, user: UserId) -> Result<Option<String
         .transpose()
 }
 
-/// The password hash of whoever comes next in the order of names, after the last the first; none
-/// where the next few have no password.
-pub async fn next_password(
-    conn: &mut Conn<'_>,
-    name: &Identifier,
-) -> Result<Option<String>, StoreError> {
-    let kind = name.kind().as_str();
-    for after in [name.key(), ""] {
-        if let Some(row) = conn.optional(NEXT, args![kind, after]).await? {
-            return row.get("data").map(Some);
-        }
-    }
-    Ok(None)
+/// Some password hashes that another system made and nobody has replaced yet, oldest first.
+pub async fn imported(conn: &mut Conn<'_>, limit: i64) -> Result<Vec<String>, StoreError> {
+    let rows = conn.all(IMPORTED, args![limit]).await?;
+    rows.iter().map(|row| row.get("data")).collect()
 }
 
 /// The password hashes of all users from one id to another, in the order of ids.
@@ -73,7 +83,7 @@ pub async fn passwords_between(
         .collect()
 }
 
-/// Replaces a hash that was just verified; false where it has changed since.
+/// Replaces a hash that was just verified by one of ours; false where it has changed since.
 pub async fn replace_password(
     conn: &mut Conn<'_>,
     user: UserId,

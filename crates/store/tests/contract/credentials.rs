@@ -1,5 +1,5 @@
 use countersign_core::{CredentialId, UserId};
-use countersign_store::{StoreError, credentials, identifiers};
+use countersign_store::{StoreError, credentials};
 use tokio::task::JoinSet;
 
 use crate::support::{Test, at, user};
@@ -7,7 +7,7 @@ use crate::support::{Test, at, user};
 on_both! {
     a_password_is_replaced_by_who_verified_the_present_one,
     of_two_changes_at_once_one_wins,
-    the_next_password_in_the_order_of_names_is_found_and_goes_round,
+    an_imported_hash_is_found_until_it_is_replaced,
     passwords_are_read_from_one_id_to_another,
 }
 
@@ -78,41 +78,29 @@ async fn of_two_changes_at_once_one_wins(t: Test) {
     assert_eq!(password(&t, id).await, Some(format!("hash {}", won[0])));
 }
 
-async fn the_next_password_in_the_order_of_names_is_found_and_goes_round(t: Test) {
-    let name = |text: &str| countersign_core::Identifier::username(text).unwrap();
-    let next = async |text: &str| {
-        let name = name(text);
-        read!(t, |conn| credentials::next_password(conn, &name)).unwrap()
-    };
-    assert_eq!(next("ada").await, None);
-    for (n, text) in [(1, "bob"), (2, "eve"), (3, "mia")] {
-        let (id, name) = (t.user(n).await, name(text));
-        let credential = CredentialId::from_bytes([n; 16]);
+async fn an_imported_hash_is_found_until_it_is_replaced(t: Test) {
+    with_password(&t, 1).await;
+    let imported = async |limit| read!(t, |conn| credentials::imported(conn, limit)).unwrap();
+    assert_eq!(imported(9).await, [""; 0]);
+    for n in [2, 3, 4] {
+        let (id, credential) = (t.user(n).await, CredentialId::from_bytes([n; 16]));
+        let hash = format!("foreign {n}");
         unit!(t, |conn| {
-            assert!(identifiers::claim(conn, &name, id).await?);
-            // Mia has none, and is passed over.
-            match n {
-                3 => Ok(()),
-                _ => credentials::insert_password(conn, credential, id, name.value(), at(0)).await,
-            }
+            credentials::insert_imported(conn, credential, id, &hash, at(0)).await
         })
         .unwrap();
     }
-    for (after, found) in [
-        ("a", "bob"),
-        ("bob", "eve"),
-        ("dan", "eve"),
-        ("eve", "bob"),
-        ("z", "bob"),
-    ] {
-        assert_eq!(next(after).await.as_deref(), Some(found), "{after}");
-    }
-    // Addresses are another order.
-    let mail = countersign_core::Identifier::email("a@b").unwrap();
-    assert_eq!(
-        read!(t, |conn| credentials::next_password(conn, &mail)).unwrap(),
-        None
-    );
+    assert_eq!(password(&t, user(3)).await.as_deref(), Some("foreign 3"));
+    assert_eq!(imported(2).await, ["foreign 2", "foreign 3"]);
+    let replaced = unit!(t, |conn| {
+        let replaced = credentials::replace_password(conn, user(2), "foreign 2", "ours", at(1));
+        Ok::<_, StoreError>(
+            replaced.await? && credentials::set_password(conn, user(3), "x", at(1)).await?,
+        )
+    });
+    assert!(replaced.unwrap());
+    assert_eq!(imported(9).await, ["foreign 4"]);
+    assert_eq!(password(&t, user(2)).await.as_deref(), Some("ours"));
 }
 
 async fn passwords_are_read_from_one_id_to_another(t: Test) {
