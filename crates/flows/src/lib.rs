@@ -31,6 +31,7 @@ pub mod register;
 pub mod sessions;
 pub mod start;
 pub mod throttle;
+pub mod tokens;
 
 pub use authenticate::{Credential, Identity, Live, Via};
 pub use clock::Clock;
