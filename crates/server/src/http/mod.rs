@@ -15,6 +15,7 @@ pub mod home;
 pub mod layers;
 pub mod login;
 pub mod metadata;
+pub mod oauth2;
 pub mod origin;
 pub mod revocations;
 pub mod view;
@@ -105,7 +106,8 @@ pub fn router(config: &Config, cx: Arc<Cx>) -> Router {
         .layer(DefaultBodyLimit::max(config.limits.body_bytes.0))
         .layer(from_fn_with_state(Arc::clone(&site), cross_site::layer))
         .layer(from_fn_with_state(Arc::clone(&site), layers::time_limit))
-        .layer(from_fn_with_state(Arc::clone(&site), layers::head_limit));
+        .layer(from_fn_with_state(Arc::clone(&site), layers::head_limit))
+        .layer(from_fn(oauth2::layer));
     let routes = match layers::cors(&site.cors_origins) {
         Some(cors) => routes.layer(cors),
         None => routes,
@@ -159,8 +161,11 @@ fn routes() -> OpenApiRouter<Site> {
         .routes(routes!(admin::admin_revoke_key))
         .routes(routes!(admin::admin_list_clients, admin::admin_add_client))
         .routes(routes!(admin::admin_remove_client))
+        .routes(routes!(admin::admin_revoke_token))
         .routes(routes!(admin::admin_read_audit))
         .routes(routes!(revocations::follow_revocations))
+        .routes(routes!(oauth2::introspect))
+        .routes(routes!(oauth2::revoke))
         .routes(routes!(metadata::jwks))
         .routes(routes!(metadata::metadata))
         .routes(routes!(metadata::openapi))
