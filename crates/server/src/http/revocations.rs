@@ -3,12 +3,12 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, header};
+use axum::response::IntoResponse;
 use countersign_flows::{FlowError, feed};
 use countersign_token::Seq;
-use countersign_token::feed::{Answer, MAX_FLOORS};
+use countersign_token::feed::MAX_FLOORS;
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 use utoipa::IntoParams;
@@ -116,7 +116,7 @@ pub async fn follow_revocations(
     State(site): State<Site>,
     headers: HeaderMap,
     Params(query): Params<FeedQuery>,
-) -> ApiResult<Json<Answer>> {
+) -> ApiResult<impl IntoResponse> {
     query.check()?;
     let after = Seq(i64::try_from(query.after.unwrap_or(0)).unwrap_or(i64::MAX));
     let service = credential::service(&site, &headers).await?;
@@ -157,7 +157,8 @@ pub async fn follow_revocations(
         limit: query.limit.unwrap_or(MAX_FLOORS),
         follower,
     };
-    Ok(Json(feed::answer(&site.cx, question).await?))
+    let body = feed::answer(&site.cx, question).await?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], body))
 }
 
 #[cfg(test)]
