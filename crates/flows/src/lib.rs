@@ -19,6 +19,7 @@ pub mod authenticate;
 pub mod clients;
 pub mod delete_account;
 pub mod feed;
+pub mod gauges;
 pub mod issue;
 pub mod keys;
 pub mod log;

@@ -249,6 +249,12 @@ settings! {
         /// How long events are kept.
         retention: Duration = {"400d"}, ["1d", "36500d"];
     }
+    /// What is measured.
+    metrics: Metrics at "metrics" {
+        /// Where `GET /metrics` listens by itself. If unset, it stands beside the other routes where
+        /// those listen on loopback only, and nowhere else.
+        listen: Option<SocketAddr> = {};
+    }
     /// What is written to the log.
     log: Log at "log" {
         /// `pretty`, `json`, or `auto`: pretty on a terminal, else JSON.

@@ -9,8 +9,8 @@ use axum::response::{IntoResponse, Response};
 use countersign_flows::feed::MAX_WAIT;
 use countersign_token::crypto;
 
-use super::Site;
-use super::error::ApiError;
+use super::error::{ApiError, ErrorBody};
+use super::{Site, metrics};
 
 /// Names a request in the log and in its answer.
 #[derive(Debug, Clone)]
@@ -23,7 +23,7 @@ static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub async fn observe(State(site): State<Site>, mut request: Request, next: Next) -> Response {
     let id = crypto::b64(&site.cx.random.bytes::<12>());
     request.extensions_mut().insert(RequestId(id.clone()));
-    let method = request.method().clone();
+    let method = metrics::method(request.method());
     let route = request
         .extensions()
         .get::<MatchedPath>()
@@ -33,7 +33,10 @@ pub async fn observe(State(site): State<Site>, mut request: Request, next: Next)
     let took = site.cx.clock.monotonic().saturating_sub(began);
     let status = response.status().as_u16();
     let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-    tracing::info!(target: "countersign", request_id = %id, %method, route, status, micros, "request");
+    tracing::info!(target: "countersign", request_id = %id, method, route, status, micros, "request");
+    let refusal = response.extensions().get::<ErrorBody>();
+    let code = refusal.map(|refusal| refusal.code);
+    site.metrics.note(method, route, status, code, took);
     if let Ok(value) = HeaderValue::try_from(id) {
         response.headers_mut().insert(X_REQUEST_ID.clone(), value);
     }

@@ -27,12 +27,9 @@ pub struct OauthError {
 /// included.
 pub async fn layer(request: Request, next: Next) -> Response {
     let ours = request.uri().path().starts_with("/oauth2/");
-    let mut response = next.run(request).await;
-    let Some(body) = response
-        .extensions_mut()
-        .remove::<ErrorBody>()
-        .filter(|_| ours)
-    else {
+    let response = next.run(request).await;
+    let said = response.extensions().get::<ErrorBody>();
+    let Some(body) = said.filter(|_| ours).cloned() else {
         return response;
     };
     let error = match response.status() {
