@@ -79,17 +79,28 @@ impl TokenForm {
 }
 
 /// What a service is told about a token (RFC 7662, section 2.2).
-#[derive(Debug, Default, Serialize, ToSchema)]
-pub struct Introspection {
-    /// Whether it is an access token of ours whose login is alive. Where not, nothing else is said.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum Introspection {
+    /// It is no access token of ours, or its login has ended; nothing else is said.
+    Inactive(Inactive),
+    /// Its login is alive.
+    Active(Box<Active>),
+}
+
+/// Nothing that a service should take for a login.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Inactive {
+    /// False.
     active: bool,
-    #[serde(flatten)]
-    about: Option<About>,
 }
 
 /// What an active token says, with the user's names as they are now.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct About {
+pub struct Active {
+    /// True.
+    active: bool,
     /// `Bearer`.
     token_type: &'static str,
     /// What the client may do, as words between spaces; absent from tokens of `/login`.
@@ -146,28 +157,26 @@ pub async fn introspect(
     }
     let token = form?.0.token()?;
     let Some((claims, user)) = tokens::introspect(&site.cx, &token).await? else {
-        return Ok(Json(Introspection::default()));
+        return Ok(Json(Introspection::Inactive(Inactive { active: false })));
     };
     let claims = (*claims).clone();
-    Ok(Json(Introspection {
+    Ok(Json(Introspection::Active(Box::new(Active {
         active: true,
-        about: Some(About {
-            token_type: "Bearer",
-            scope: claims.scope,
-            client_id: claims.client_id,
-            username: user.name().to_owned(),
-            exp: claims.exp,
-            iat: claims.iat,
-            nbf: claims.nbf,
-            sub: claims.sub,
-            aud: claims.aud,
-            iss: claims.iss,
-            jti: claims.jti,
-            sid: claims.sid,
-            roles: claims.roles,
-            fresh: claims.fresh,
-        }),
-    }))
+        token_type: "Bearer",
+        scope: claims.scope,
+        client_id: claims.client_id,
+        username: user.name().to_owned(),
+        exp: claims.exp,
+        iat: claims.iat,
+        nbf: claims.nbf,
+        sub: claims.sub,
+        aud: claims.aud,
+        iss: claims.iss,
+        jti: claims.jti,
+        sid: claims.sid,
+        roles: claims.roles,
+        fresh: claims.fresh,
+    }))))
 }
 
 /// Take back a token (RFC 7009): an access token alone, or with a refresh token its whole login.
