@@ -104,6 +104,7 @@ pub fn router(config: &Config, cx: Arc<Cx>) -> Router {
         })
         .layer(DefaultBodyLimit::max(config.limits.body_bytes.0))
         .layer(from_fn_with_state(Arc::clone(&site), cross_site::layer))
+        .layer(from_fn_with_state(Arc::clone(&site), layers::admit))
         .layer(from_fn_with_state(Arc::clone(&site), layers::time_limit))
         .layer(from_fn_with_state(Arc::clone(&site), layers::head_limit));
     let routes = match layers::cors(&site.cors_origins) {
