@@ -229,7 +229,7 @@ settings! {
         body_bytes: ByteSize = {"64KiB"}, ["1KiB", "16MiB"];
         /// Passwords waiting to be hashed.
         hashing_queue: usize = {"256"}, ["4", "65536"];
-        /// Open connections.
+        /// Open connections, besides those of services; past it the answer is 503.
         connections: usize = {"10000"}, ["1", "1000000"];
         /// Bytes in the head of a request.
         header_bytes: ByteSize = {"16KiB"}, ["8KiB", "1MiB"];

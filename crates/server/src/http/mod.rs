@@ -124,6 +124,7 @@ pub fn routers(config: &Config, cx: Arc<Cx>) -> Routers {
         })
         .layer(DefaultBodyLimit::max(config.limits.body_bytes.0))
         .layer(from_fn_with_state(Arc::clone(&site), cross_site::layer))
+        .layer(from_fn_with_state(Arc::clone(&site), layers::admit))
         .layer(from_fn_with_state(Arc::clone(&site), layers::time_limit))
         .layer(from_fn_with_state(Arc::clone(&site), layers::head_limit))
         .layer(from_fn(oauth2::layer));
