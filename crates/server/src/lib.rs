@@ -7,3 +7,4 @@ pub mod http;
 pub mod places;
 pub mod serve;
 pub mod telemetry;
+pub mod tls;

@@ -15,6 +15,7 @@ use super::output::Output;
 use super::{Failure, Global, configuration};
 use crate::boot::{self, BootError, DataLock};
 use crate::config::Config;
+use crate::tls::Tls;
 use crate::{http, serve, telemetry};
 
 #[derive(Debug, Args)]
@@ -25,7 +26,7 @@ Examples:
 
 Logs go to standard error. On SIGTERM and SIGINT the server finishes what is under way, for at most \
 server.shutdown_grace, and exits with 0. With --json the start lines are one object: `{\"version\", \
-\"data\", \"new_data\", \"engine\", \"alg\", \"kid\", \"new_key\", \"listen\", \"url\", \"has_admin\"}`, where \
+\"data\", \"new_data\", \"engine\", \"alg\", \"kid\", \"new_key\", \"listen\", \"tls\", \"url\", \"has_admin\"}`, where \
 `kid` is null with JWT_SECRET_KEY.")]
 pub(super) struct Serve {
     /// Address and port to listen on [default: 127.0.0.1:5000]
@@ -66,6 +67,10 @@ async fn serve(mut config: Config, global: &Global) -> Result<(), Failure> {
         })?),
         None => None,
     };
+    let tls = Tls::open(&config.tls).map_err(|error| {
+        let text = error.to_string();
+        Failure::configuration("file_unusable", text)
+    })?;
     let lock = DataLock::take(&config)?;
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let opened = boot::open(&config, threads).await?;
@@ -86,10 +91,13 @@ async fn serve(mut config: Config, global: &Global) -> Result<(), Failure> {
         stop.await;
         cx.feed.close();
     };
-    let main = serve::run(&config, listener, routers.main, stop);
+    if let Some(tls) = &tls {
+        tokio::spawn(Arc::clone(tls).follow());
+    }
+    let main = serve::run(&config, listener, tls, routers.main, stop);
     let measured = async {
         match measured {
-            Some(listener) => serve::run(&config, listener, routers.metrics, pending()).await,
+            Some(listener) => serve::run(&config, listener, None, routers.metrics, pending()).await,
             None => pending().await,
         }
     };
@@ -142,6 +150,7 @@ struct StartLines {
     kid: Option<String>,
     new_key: bool,
     listen: SocketAddr,
+    tls: bool,
     url: String,
     has_admin: bool,
 }
@@ -163,6 +172,7 @@ impl StartLines {
             new_key: kid.is_some() && kid.as_ref() == made,
             kid,
             listen: config.server.listen,
+            tls: config.tls.cert.is_some(),
             url: format!(
                 "{}/",
                 config.server.public_url.to_string().trim_end_matches('/')
@@ -178,7 +188,8 @@ impl StartLines {
             (Some(alg), None) => format!("{alg} with JWT_SECRET_KEY"),
             (None, _) => "no signing key".to_owned(),
         };
-        let here = format!("http://{}/", self.listen);
+        let scheme = if self.tls { "https" } else { "http" };
+        let here = format!("{scheme}://{}/", self.listen);
         let mut lines = vec![
             format!(
                 "Countersign {}   data {}{}   {}   {key}",

@@ -29,6 +29,13 @@ impl Origin {
     }
 
     /// Splits an http or https URL into its origin and what follows it.
+    /// Whether it is this machine, by name.
+    pub fn is_local(&self) -> bool {
+        let (_, host) = self.0.split_once("://").unwrap_or_default();
+        let host = host.split(':').next().unwrap_or_default();
+        host == "localhost" || host.ends_with(".localhost")
+    }
+
     fn split(url: &str) -> Option<(Self, &str)> {
         let (scheme, rest) = url.split_once("://")?;
         let own_port = match scheme.to_ascii_lowercase().as_str() {
@@ -108,16 +115,17 @@ pub struct PublicUrl {
 impl PublicUrl {
     /// The URL of a listener. One that listens on every address is reached on loopback, too, and
     /// that is all that it can know about itself.
-    pub fn of_listener(listen: SocketAddr) -> Self {
+    pub fn of_listener(listen: SocketAddr, tls: bool) -> Self {
         let address = match listen.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => "127.0.0.1".into(),
             IpAddr::V6(ip) if ip.is_unspecified() => "[::1]".into(),
             IpAddr::V4(ip) => ip.to_string(),
             IpAddr::V6(ip) => format!("[{ip}]"),
         };
-        let port = (listen.port() != 80).then_some(listen.port());
+        let (scheme, usual) = if tls { ("https", 443) } else { ("http", 80) };
+        let port = (listen.port() != usual).then_some(listen.port());
         Self {
-            origin: Origin::assemble("http", &address, port),
+            origin: Origin::assemble(scheme, &address, port),
             path: String::new(),
         }
     }

@@ -153,7 +153,7 @@ settings! {
         /// Address and port to listen on.
         listen: SocketAddr = {"127.0.0.1:5000"};
         /// The URL at which clients reach the server; every route stands below its path.
-        public_url: PublicUrl = {from "server.listen": PublicUrl::of_listener(listen)};
+        public_url: PublicUrl = {from "server.listen": PublicUrl::of_listener(listen, false)};
         /// Addresses or blocks of the proxies whose forwarding headers are believed.
         trusted_proxies: TrustedProxies = {""};
         /// The data directory, made with mode 0700.
@@ -162,6 +162,13 @@ settings! {
         request_timeout: Duration = {"30s"}, ["100ms", "10m"];
         /// How long open requests may finish once the server is told to stop.
         shutdown_grace: Duration = {"10s"}, ["0s", "10m"];
+    }
+    /// TLS without a proxy. Both files, or neither.
+    tls: Tls at "tls" {
+        /// The certificate and those that lead to its root, in PEM.
+        cert: Option<PathBuf> = {};
+        /// Its private key, in PEM.
+        key: Option<PathBuf> = {};
     }
     /// Where accounts and sessions are remembered.
     database: Database at "database" {

@@ -116,17 +116,18 @@ impl Value for String {
     }
 }
 
-/// An address, or none.
-impl Value for Option<SocketAddr> {
+/// A value, or none where the text is empty.
+impl<T: Value> Value for Option<T> {
     fn read(text: &str) -> Result<Self, String> {
         match text {
             "" => Ok(None),
-            text => SocketAddr::read(text).map(Some),
+            text => T::read(text).map(Some),
         }
     }
 
     fn show(&self) -> String {
-        self.map_or_else(|| "(not set)".into(), |address| address.show())
+        self.as_ref()
+            .map_or_else(|| "(not set)".into(), Value::show)
     }
 }
 

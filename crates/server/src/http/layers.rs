@@ -6,8 +6,8 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use countersign_flows::feed::MAX_WAIT;
 use countersign_flows::FlowError;
+use countersign_flows::feed::MAX_WAIT;
 use countersign_token::crypto;
 
 use super::error::{ApiError, ErrorBody};
@@ -118,9 +118,14 @@ fn is_route(request: &Request, route: &str) -> bool {
 
 /// Headers that cost nothing and close doors: no sniffing, no framing, no referrer, and no storing
 /// of what may hold a credential.
-pub async fn careful_headers(request: Request, next: Next) -> Response {
+pub async fn careful_headers(State(site): State<Site>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
+    if site.sts {
+        // A year, and only where TLS ends here: a proxy in front has its own (RFC 6797).
+        let year = HeaderValue::from_static("max-age=31536000");
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, year);
+    }
     for (name, value) in [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),

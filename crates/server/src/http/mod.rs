@@ -56,6 +56,7 @@ pub struct SiteState {
     request_timeout: Duration,
     strangers: Strangers,
     on_loopback: bool,
+    sts: bool,
     header_bytes: usize,
     openapi: String,
     metrics: Metrics,
@@ -99,6 +100,8 @@ pub fn routers(config: &Config, cx: Arc<Cx>) -> Routers {
         request_timeout: config.server.request_timeout,
         strangers,
         on_loopback,
+        // Not for localhost: the browser would ask every other program there by TLS, too.
+        sts: config.tls.cert.is_some() && !public_url.origin().is_local(),
         header_bytes: config.limits.header_bytes.0,
         openapi: document.to_json().unwrap_or_default(),
         cors_origins,
@@ -133,7 +136,10 @@ pub fn routers(config: &Config, cx: Arc<Cx>) -> Routers {
         None => routes,
     };
     let routes = routes
-        .layer(from_fn(layers::careful_headers))
+        .layer(from_fn_with_state(
+            Arc::clone(&site),
+            layers::careful_headers,
+        ))
         .layer(from_fn_with_state(Arc::clone(&site), layers::observe))
         .with_state(site);
     let main = match public_url.path().trim_end_matches('/') {

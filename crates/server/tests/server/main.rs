@@ -37,5 +37,6 @@ mod sessions;
 mod shared_secret;
 mod shutdown;
 mod support;
+mod tls;
 mod users_dialect;
 mod well_known;
