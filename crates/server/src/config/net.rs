@@ -29,7 +29,7 @@ impl Origin {
     }
 
     /// Splits an http or https URL into its origin and what follows it.
-    fn split(url: &str) -> Option<(Self, &str)> {
+    pub fn split(url: &str) -> Option<(Self, &str)> {
         let (scheme, rest) = url.split_once("://")?;
         let own_port = match scheme.to_ascii_lowercase().as_str() {
             "http" => 80,

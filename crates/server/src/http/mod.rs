@@ -11,12 +11,16 @@ pub mod credential;
 pub mod cross_site;
 pub mod dialect;
 pub mod error;
+pub mod form;
 pub mod home;
 pub mod layers;
 pub mod login;
 pub mod metadata;
 pub mod origin;
+pub mod return_to;
 pub mod revocations;
+pub mod sign_in;
+pub mod verify;
 pub mod view;
 
 use std::sync::Arc;
@@ -36,7 +40,7 @@ use utoipa_axum::routes;
 use self::cookies::Cookies;
 use self::error::{ApiError, not_found};
 use self::revocations::Strangers;
-use crate::config::{Config, CookiePrefix, RequireAuth, TrustedProxies};
+use crate::config::{Config, CookiePrefix, Origin, RequireAuth, TrustedProxies};
 
 /// What every handler shares.
 pub type Site = Arc<SiteState>;
@@ -47,7 +51,10 @@ pub struct SiteState {
     cx: Arc<Cx>,
     cookies: Cookies,
     cors_origins: Vec<String>,
-    public_origin: String,
+    /// Of the public URL, and of the hosts that forward-auth protects.
+    own_origins: Vec<Origin>,
+    /// The path below which every route stands: empty, or as in `/auth`.
+    path: String,
     public_url: String,
     trusted_proxies: TrustedProxies,
     request_timeout: Duration,
@@ -80,7 +87,12 @@ pub fn router(config: &Config, cx: Arc<Cx>) -> Router {
             prefix: config.cookie.prefix,
             same_site: config.cookie.same_site,
         },
-        public_origin: public_url.origin().as_str().to_owned(),
+        own_origins: [public_url.origin()]
+            .into_iter()
+            .chain(&config.forward_auth.hosts)
+            .cloned()
+            .collect(),
+        path: public_url.path().to_owned(),
         public_url: public_url.to_string().trim_end_matches('/').to_owned(),
         trusted_proxies: config.server.trusted_proxies.clone(),
         request_timeout: config.server.request_timeout,
@@ -93,6 +105,7 @@ pub fn router(config: &Config, cx: Arc<Cx>) -> Router {
     let routes = routes
         .route("/", get(home::home))
         .route("/home.css", get(home::style))
+        .route("/sign-in", get(sign_in::show).post(sign_in::submit))
         .fallback(|| async { not_found("route") })
         .method_not_allowed_fallback(|| async {
             let status = StatusCode::METHOD_NOT_ALLOWED;
@@ -161,6 +174,7 @@ fn routes() -> OpenApiRouter<Site> {
         .routes(routes!(admin::admin_remove_client))
         .routes(routes!(admin::admin_read_audit))
         .routes(routes!(revocations::follow_revocations))
+        .routes(routes!(verify::verify))
         .routes(routes!(metadata::jwks))
         .routes(routes!(metadata::metadata))
         .routes(routes!(metadata::openapi))

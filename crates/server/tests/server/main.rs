@@ -15,6 +15,7 @@ mod cookies;
 mod cors;
 mod credentials;
 mod cross_site;
+mod forward_auth;
 mod home;
 mod kill;
 mod limits;
