@@ -35,13 +35,15 @@ impl ReturnTo {
 
     /// A path on this host (one slash and no other behind it), or an http or https URL of one of
     /// our own origins; anything else is the front page. Browsers read a backslash as a slash and
-    /// skip tabs and line breaks, so neither they nor blanks nor bytes beyond ASCII pass.
+    /// skip tabs and line breaks; none of these passes, nor what no URL has in it (RFC 3986).
     pub fn read(text: &str, own: &[Origin]) -> Self {
         Self::try_read(text, own).unwrap_or_else(Self::home)
     }
 
     fn try_read(text: &str, own: &[Origin]) -> Option<Self> {
-        let plain = text.bytes().all(|b| b.is_ascii_graphic() && b != b'\\');
+        let plain = text
+            .bytes()
+            .all(|b| b.is_ascii_graphic() && !b"\\\"<>".contains(&b));
         if !plain || text.len() > MAX_ENCODED || encode(text).len() > MAX_ENCODED {
             return None;
         }
@@ -114,6 +116,8 @@ mod tests {
             "/x y",
             "/\u{0}",
             "/\u{85}",
+            "/\"",
+            "/<b>",
             "/ä",
             "javascript:alert(1)",
             "data:text/html,x",

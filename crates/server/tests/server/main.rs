@@ -35,6 +35,8 @@ mod seeds;
 mod sessions;
 mod shared_secret;
 mod shutdown;
+mod sign_in;
 mod support;
 mod users_dialect;
+mod verify;
 mod well_known;

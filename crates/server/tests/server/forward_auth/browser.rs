@@ -53,20 +53,13 @@ async fn one_signs_in_and_comes_back_to_where_one_was_headed_and_signs_out() {
             "/",
             "/notes",
             "/notes?a=1&b=2%20c",
-            "/n%C3%B6tes/%2F?return_to=%2Fx%3Fy&u=https://evil.example/#frag"
-                .split('#')
-                .next()
-                .unwrap(),
-            "/a+b?c+d=%2B&e=\"'<>`{}|^",
+            "/n%C3%B6tes/%2F?return_to=%2Fx%3Fy&u=https://evil.example/",
+            "/a+b;c/@:?c+d=%2B&e='(!*)&f=~$,",
         ] {
-            let Ok(_) = path.parse::<axum::http::Uri>() else {
-                continue;
-            };
             let location = sent_from(&browser, path).await;
             world.untouched();
             assert!(
-                location.starts_with("/sign-in?return_to=%2F")
-                    || location.starts_with("/sign-in?return_to=/"),
+                location.starts_with("/sign-in?return_to=/"),
                 "{kind:?} {location}"
             );
             let page = browser

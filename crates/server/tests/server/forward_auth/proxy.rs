@@ -15,8 +15,7 @@ use countersign_testkit::{Client, Home, Server, TempDir};
 
 use crate::support::*;
 
-const NGINX: &str = include_str!("../../../../../examples/forward-auth/nginx.conf");
-const CADDY: &str = include_str!("../../../../../examples/forward-auth/Caddyfile");
+const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/forward-auth");
 
 /// Which proxy stands in front.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,10 +155,10 @@ impl Proxy {
         let directory = TempDir::new();
         let at = |name: &str| directory.join(name).display().to_string();
         let (example, listens) = match kind {
-            Kind::Nginx => (NGINX, "listen 127.0.0.1:8080;"),
-            Kind::Caddy => (CADDY, "http://:8080 {"),
+            Kind::Nginx => ("nginx.conf", "listen 127.0.0.1:8080;"),
+            Kind::Caddy => ("Caddyfile", "http://:8080 {"),
         };
-        let mut config = example.to_owned();
+        let mut config = fs::read_to_string(format!("{EXAMPLES}/{example}")).unwrap();
         let listens_here = listens.replace("8080", &own.port().to_string());
         for (from, to) in [
             (listens, listens_here),
