@@ -18,13 +18,18 @@ fn wait_and_see(answer: &Response) {
 
 fn signal(name: &str, pid: u32) {
     let kill = format!("kill -s {name} {pid}");
-    assert!(
-        Command::new("sh")
-            .args(["-c", &kill])
-            .status()
-            .unwrap()
-            .success()
-    );
+    let sent = Command::new("sh").args(["-c", &kill]).status().unwrap();
+    assert!(sent.success());
+}
+
+/// Stops a process, and waits until it is: before that, it may answer once more.
+async fn stop(pid: u32) {
+    signal("STOP", pid);
+    soon("it stands still", || async {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status"));
+        status.map_or(true, |status| status.contains("State:\tT"))
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -38,7 +43,7 @@ async fn with_countersign_gone_or_hanging_nobody_passes_and_afterwards_everybody
         note(&world).send().await.expect(200);
         world.the_one();
         // It hangs: the socket takes connections, and nobody answers.
-        signal("STOP", world.server.pid());
+        stop(world.server.pid()).await;
         let (one, two, three) =
             tokio::join!(ask(&world).send(), note(&world).send(), page(&world).send());
         signal("CONT", world.server.pid());

@@ -7,19 +7,17 @@ use super::proxy::{BOTH, World};
 use crate::support::*;
 
 /// What the program must hear from nobody but Countersign.
-const IDENTITY: [&str; 6] = [
+const IDENTITY: [&str; 4] = [
     "x-auth-subject",
     "x-auth-username",
     "x-auth-roles",
     "x-auth-cookie",
-    "x-auth-sign-in",
-    "x-auth-error",
 ];
 
 /// The same names as a liar spells them, each more than once.
 fn forged() -> String {
     let mut lines = String::new();
-    for name in ["Subject", "Username", "Roles", "Cookie", "Sign-In", "Error"] {
+    for name in ["Subject", "Username", "Roles", "Cookie"] {
         for spelling in [
             format!("X-Auth-{name}"),
             format!("x-auth-{}", name.to_lowercase()),
@@ -28,12 +26,9 @@ fn forged() -> String {
             format!("x_auth_{}", name.to_lowercase()),
             format!("X-Auth_{name}"),
             format!("X_Auth-{name}"),
-            format!("X_AUTH_{}", name.replace('-', "_").to_uppercase()),
+            format!("X_AUTH_{}", name.to_uppercase()),
         ] {
-            // In Caddy's file these two are not cleared with a hyphen: they tell a program nothing.
-            if !matches!(name, "Sign-In" | "Error") || spelling.contains('_') {
-                lines.push_str(&format!("{spelling}: admin\r\n{spelling}: root\r\n"));
-            }
+            lines.push_str(&format!("{spelling}: admin\r\n{spelling}: root\r\n"));
         }
     }
     lines
@@ -96,6 +91,8 @@ async fn the_program_is_told_who_it_is_and_sees_no_credential() {
         );
         let sent = world.client.get("/notes?x=1").cookie(&cookies);
         let sent = sent.cookie("__Host-refresh=d; refresh=e; tokens=3");
+        // The address that the program sees is that of the client, whatever the client says.
+        let sent = sent.header("x-forwarded-for", "192.0.2.1");
         sent.header("authorization", "Basic dTpw")
             .send()
             .await
@@ -106,6 +103,8 @@ async fn the_program_is_told_who_it_is_and_sees_no_credential() {
             ["theme=dark; lang=de; tokens=3"],
             "{kind:?}"
         );
+        assert_eq!(seen.all("x-forwarded-for"), ["127.0.0.1"], "{kind:?}");
+        assert_eq!(seen.all("host"), [world.address.to_string()], "{kind:?}");
         // Other schemes than ours are the program's own affair.
         assert_eq!(seen.all("authorization"), ["Basic dTpw"]);
         assert_eq!(seen.all("x-auth-username"), ["grace"]);
@@ -167,6 +166,7 @@ async fn a_path_for_a_role_is_shut_to_others_however_it_is_spelt() {
             let answer = world.client.get(path).bearer(&ada.access).send().await;
             answer.refused(403, "forbidden");
             well_formed(&answer);
+            assert_eq!(answer.header("cache-control").as_deref(), Some("no-store"));
             world.untouched();
         }
         let plain = world.client.get("/admin/users");
@@ -204,6 +204,8 @@ async fn a_program_is_refused_as_the_contract_says_until_it_signs_in_and_once_it
             let answer = anonymous.clone().bearer(bad).send().await;
             answer.refused(401, "token_malformed");
             well_formed(&answer);
+            let challenges = answer.headers.get_all("www-authenticate").iter().count();
+            assert_eq!(challenges, 1, "{kind:?} {answer:?}");
         }
         world.untouched();
         for mode in ["token", "cookie", "session"] {
@@ -299,7 +301,7 @@ async fn a_change_from_another_site_is_refused_and_one_from_here_passes_whole() 
         assert_eq!(world.the_one().method.as_str(), "HEAD");
         let body = json!({"username": "ada", "password": "x".repeat(100_000)});
         let answer = world.client.post("/login").json(&body).send().await;
-        answer.refused(413, "body_too_large");
+        answer.expect(413);
         world.untouched();
     }
 }

@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -139,9 +140,18 @@ async fn program() -> (SocketAddr, Log) {
     (address, log)
 }
 
+/// A port below those that the system gives out to everybody who asks for any, so that none of the
+/// other tests takes it before the proxy does.
 fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.local_addr().unwrap()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let mut ports = std::iter::repeat_with(|| {
+        let n = NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = 20_000 + (std::process::id().wrapping_mul(61) + n) % 12_000;
+        SocketAddr::from((Ipv4Addr::LOCALHOST, u16::try_from(port).unwrap()))
+    });
+    ports
+        .find(|address| TcpListener::bind(address).is_ok())
+        .unwrap()
 }
 
 /// Killed when dropped, by its own id.
@@ -159,14 +169,22 @@ impl Proxy {
             Kind::Caddy => ("Caddyfile", "http://:8080 {"),
         };
         let mut config = fs::read_to_string(format!("{EXAMPLES}/{example}")).unwrap();
-        let listens_here = listens.replace("8080", &own.port().to_string());
-        for (from, to) in [
-            (listens, listens_here),
-            ("127.0.0.1:5000", server.to_string()),
-            ("127.0.0.1:3000", program.to_string()),
-        ] {
+        // In two steps: one address may be the beginning of another.
+        let replaced = [
+            (
+                listens,
+                "<own>",
+                listens.replace("8080", &own.port().to_string()),
+            ),
+            ("127.0.0.1:5000", "<server>", server.to_string()),
+            ("127.0.0.1:3000", "<program>", program.to_string()),
+        ];
+        for (from, between, _) in &replaced {
             assert!(config.contains(from), "{kind:?}: no {from}");
-            config = config.replace(from, &to);
+            config = config.replace(from, between);
+        }
+        for (_, between, to) in &replaced {
+            config = config.replace(between, to);
         }
         let mut command = match kind {
             Kind::Nginx => {
