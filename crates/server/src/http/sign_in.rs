@@ -5,8 +5,9 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use countersign_core::User;
 use countersign_flows::login::{self, Login};
-use countersign_flows::{FlowError, Identity, Mode, authenticate};
+use countersign_flows::{FlowError, Mode, authenticate};
 use countersign_token::crypto;
 use minijinja::{Environment, context};
 
@@ -39,7 +40,7 @@ pub async fn show(State(site): State<Site>, headers: HeaderMap, uri: Uri) -> Res
     match (visitor(&site, &headers).await, &to) {
         (Ok(Some(_)), Some(to)) => to.redirect(),
         (Ok(Some(visitor)), None) => {
-            let signed_in_as = Some(visitor.name.as_str());
+            let signed_in_as = Some(visitor.name());
             let view = View {
                 signed_in_as,
                 ..View::default()
@@ -60,11 +61,15 @@ pub async fn show(State(site): State<Site>, headers: HeaderMap, uri: Uri) -> Res
     }
 }
 
-/// Who is signed in; a credential that is refused is none.
-async fn visitor(site: &Site, headers: &HeaderMap) -> ApiResult<Option<Identity>> {
+/// Who is signed in, by the rule of `/verify`, or the two would send a browser to and fro; a
+/// credential that is refused is none.
+async fn visitor(site: &Site, headers: &HeaderMap) -> ApiResult<Option<User>> {
     let asked = async {
         match credential::find(headers, site.cookies)? {
-            Some(credential) => Ok(Some(authenticate::identify(&site.cx, &credential).await?)),
+            Some(credential) => {
+                let live = authenticate::require_live(&site.cx, &credential).await?;
+                Ok(Some(live.user))
+            }
             None => Ok::<_, ApiError>(None),
         }
     };

@@ -4,8 +4,8 @@
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
-use countersign_core::Role;
-use countersign_flows::{Identity, authenticate};
+use countersign_core::{Role, User};
+use countersign_flows::authenticate;
 
 use super::Site;
 use super::cookies::Cookies;
@@ -54,22 +54,26 @@ static ERROR: HeaderName = HeaderName::from_static("x-auth-error");
 )]
 pub async fn verify(State(site): State<Site>, headers: HeaderMap, uri: Uri) -> Response {
     match ask(&site, &headers, uri.query().unwrap_or_default()).await {
-        Ok(identity) => passes(&headers, &identity),
+        Ok(user) => passes(&headers, &user),
         Err(error) => refused(&site, &headers, error),
     }
 }
 
-async fn ask(site: &Site, headers: &HeaderMap, query: &str) -> Result<Identity, ApiError> {
+async fn ask(site: &Site, headers: &HeaderMap, query: &str) -> Result<User, ApiError> {
     // A misspelt demand must not be one that everybody meets.
     let demanded = roles(query)?;
     if !is_safe(headers) && site.cookies.any(headers) {
         cross_site::check(site, headers)?;
     }
     let credential = credential::find(headers, site.cookies)?.ok_or_else(token_missing)?;
-    let identity = authenticate::identify(&site.cx, &credential).await?;
-    let held = |role: &Role| identity.roles.has(role.as_str());
+    // The program cannot look for itself, and what it does may be a change: the session must be
+    // alive, and roles are those of now, as for our own changes.
+    let user = authenticate::require_live(&site.cx, &credential)
+        .await?
+        .user;
+    let held = |role: &Role| user.roles.has(role.as_str());
     if demanded.is_empty() || demanded.iter().any(held) {
-        Ok(identity)
+        Ok(user)
     } else {
         Err(forbidden("None of the roles that are needed here is held"))
     }
@@ -109,12 +113,12 @@ fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a HeaderValue> {
 }
 
 /// All of the headers, always: a proxy that copies them leaves nothing of what a client made up.
-fn passes(headers: &HeaderMap, identity: &Identity) -> Response {
-    let username = form::encode(&identity.name, b"@");
+fn passes(headers: &HeaderMap, user: &User) -> Response {
+    let username = form::encode(user.name(), b"@");
     let values = [
-        (&SUBJECT, identity.user_id.to_string().into_bytes()),
+        (&SUBJECT, user.id.to_string().into_bytes()),
         (&USERNAME, username.into_bytes()),
-        (&ROLES, identity.roles.to_words().join(",").into_bytes()),
+        (&ROLES, user.roles.to_words().join(",").into_bytes()),
         (&COOKIE, Cookies::without_ours(headers)),
     ];
     let mut response = ().into_response();
