@@ -42,7 +42,7 @@ apt_install_idle() {
             "${root[@]}" chmod 0755 "$policy"
         fi
         apt_install "$@"
-    )
+    ) || return
     [[ ! -d /run/systemd/system ]] || for package; do
         "${root[@]}" systemctl disable --quiet "$package" >&2 || true
     done

@@ -2,7 +2,7 @@
 //! nothing of logins, and who it is that sends it.
 
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use countersign_core::{Role, User};
 use countersign_flows::authenticate;
@@ -130,14 +130,13 @@ fn passes(headers: &HeaderMap, user: &User) -> Response {
 }
 
 fn refused(site: &Site, headers: &HeaderMap, error: ApiError) -> Response {
-    let sign_in = (error.status() == axum::http::StatusCode::UNAUTHORIZED && navigates(headers))
-        .then(|| {
-            let uri = only(headers, "x-forwarded-uri").and_then(|uri| uri.to_str().ok());
-            // A path is enough: our cookies are bound to the host, so signing in elsewhere would
-            // not help.
-            let to = uri.filter(|uri| uri.starts_with('/')).unwrap_or("/");
-            ReturnTo::read(to, &[]).by_way_of_sign_in(site)
-        });
+    let sign_in = (error.status() == StatusCode::UNAUTHORIZED && navigates(headers)).then(|| {
+        let uri = only(headers, "x-forwarded-uri").and_then(|uri| uri.to_str().ok());
+        // A path is enough: our cookies are bound to the host, so signing in elsewhere would
+        // not help.
+        let to = uri.filter(|uri| uri.starts_with('/')).unwrap_or("/");
+        ReturnTo::read(to, &[]).by_way_of_sign_in(site)
+    });
     let body = serde_json::to_string(&error.clone().into_body()).ok();
     let mut response = error.into_response();
     for (name, value) in [(&SIGN_IN, sign_in), (&ERROR, body)] {
