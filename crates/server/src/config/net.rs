@@ -28,7 +28,6 @@ impl Origin {
         self.0.starts_with("https:")
     }
 
-    /// Splits an http or https URL into its origin and what follows it.
     /// Whether it is this machine, by name.
     pub fn is_local(&self) -> bool {
         let (_, host) = self.0.split_once("://").unwrap_or_default();
@@ -36,7 +35,8 @@ impl Origin {
         host == "localhost" || host.ends_with(".localhost")
     }
 
-    fn split(url: &str) -> Option<(Self, &str)> {
+    /// Splits an http or https URL into its origin and what follows it.
+    pub fn split(url: &str) -> Option<(Self, &str)> {
         let (scheme, rest) = url.split_once("://")?;
         let own_port = match scheme.to_ascii_lowercase().as_str() {
             "http" => 80,

@@ -210,6 +210,12 @@ settings! {
         /// Exact origins such as `https://app.example.com`.
         origins: Vec<Origin> = {""};
     }
+    /// The proxies' question whether a request may pass (`GET /verify`).
+    forward_auth: ForwardAuth at "forward_auth" {
+        /// Origins of protected hosts other than that of `server.public_url`, such as
+        /// `https://app.example.com`: sign-in leads back to them, and they count as our own pages.
+        hosts: Vec<Origin> = {""};
+    }
     /// Which passwords are taken.
     password: Password at "password" {
         /// The least number of characters in a new password.

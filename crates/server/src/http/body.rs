@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use axum::body::Bytes;
-use axum::extract::{Form, FromRequest, FromRequestParts, Path, Query, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
@@ -49,41 +49,19 @@ impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for OptionalJ
 }
 
 fn is_json(request: &Request) -> bool {
-    request
-        .headers()
+    is_of_type(request.headers(), "application/json")
+}
+
+/// Whether the body is said to be of this type, whatever its parameters.
+pub(super) fn is_of_type(headers: &HeaderMap, kind: &str) -> bool {
+    headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.split(';').next())
-        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+        .is_some_and(|sent| sent.trim().eq_ignore_ascii_case(kind))
 }
 
-/// The body of a route that takes a form (WHATWG URL, `application/x-www-form-urlencoded`): no name
-/// that the type knows may stand twice.
-#[derive(Debug)]
-pub struct StrictForm<T>(pub T);
-
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for StrictForm<T> {
-    type Rejection = ApiError;
-
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        match Form::from_request(request, state).await {
-            Ok(Form(body)) => Ok(Self(body)),
-            Err(rejection) => Err(match rejection.status() {
-                StatusCode::UNSUPPORTED_MEDIA_TYPE => {
-                    unsupported("Send a form with Content-Type: application/x-www-form-urlencoded")
-                }
-                StatusCode::PAYLOAD_TOO_LARGE => unreadable(rejection.status()),
-                _ => ApiError::new(
-                    StatusCode::BAD_REQUEST,
-                    "invalid_form",
-                    "The form is not valid",
-                ),
-            }),
-        }
-    }
-}
-
-async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
+pub(super) async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
     Bytes::from_request(request, state)
         .await
         .map_err(|rejection| unreadable(rejection.status()))

@@ -22,10 +22,10 @@ macro_rules! codes {
 pub const CODES: &[Known] = codes! {
     400 email_taken "Somebody has the e-mail address"
     400 invalid_body "The body broke off, or could not be read"
-    400 invalid_form "The form has a wrong type, or a name twice"
+    400 invalid_form "The body is not one form, or names a field twice"
     400 invalid_json "The body is not one strict JSON object: see the message"
     400 invalid_path "A part of the path is no UTF-8"
-    400 invalid_query "The query has a wrong type, or a name twice"
+    400 invalid_query "The query has a wrong type, a name twice, or for `/verify` a name that it does not know"
     400 invalid_request "`fields` says what is wrong with each field"
     400 token_too_large "A token with these roles would be larger than 1,024 bytes; the message names them"
     400 username_taken "Somebody has the username"

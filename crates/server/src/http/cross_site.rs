@@ -30,7 +30,7 @@ pub async fn layer(State(site): State<Site>, request: Request, next: Next) -> Re
 ///
 /// A cross-site form could otherwise sign the visitor in as somebody else, which is why logins that
 /// set cookies are included. Neither header means that it is no browser, and carries no visitor's
-/// cookies.
+/// cookies. Own are the public URL and the hosts of `forward_auth.hosts`, which pass our routes on.
 pub fn check(site: &Site, headers: &HeaderMap) -> Result<(), ApiError> {
     let mut origins = headers.get_all(header::ORIGIN).iter();
     let origin = origins
@@ -45,7 +45,7 @@ pub fn check(site: &Site, headers: &HeaderMap) -> Result<(), ApiError> {
     let allowed = match (fetch_site, origin) {
         _ if named => true,
         (Some(fetch_site), _) => matches!(fetch_site, b"same-origin" | b"none"),
-        (None, Some(origin)) => origin == site.public_origin,
+        (None, Some(origin)) => site.own_origins.iter().any(|own| own.as_str() == origin),
         (None, None) => true,
     };
     if allowed { Ok(()) } else { Err(cross_site()) }

@@ -11,6 +11,7 @@ pub mod credential;
 pub mod cross_site;
 pub mod dialect;
 pub mod error;
+pub mod form;
 pub mod home;
 pub mod layers;
 pub mod login;
@@ -18,7 +19,10 @@ pub mod metadata;
 pub mod metrics;
 pub mod oauth2;
 pub mod origin;
+pub mod return_to;
 pub mod revocations;
+pub mod sign_in;
+pub mod verify;
 pub mod view;
 
 use std::sync::Arc;
@@ -39,7 +43,7 @@ use self::cookies::Cookies;
 use self::error::{ApiError, not_found};
 use self::metrics::Metrics;
 use self::revocations::Strangers;
-use crate::config::{Config, CookiePrefix, RequireAuth, TrustedProxies};
+use crate::config::{Config, CookiePrefix, Origin, RequireAuth, TrustedProxies};
 
 /// What every handler shares.
 pub type Site = Arc<SiteState>;
@@ -50,7 +54,10 @@ pub struct SiteState {
     cx: Arc<Cx>,
     cookies: Cookies,
     cors_origins: Vec<String>,
-    public_origin: String,
+    /// Of the public URL, and of the hosts that forward-auth protects.
+    own_origins: Vec<Origin>,
+    /// The path below which every route stands: empty, or as in `/auth`.
+    path: String,
     public_url: String,
     trusted_proxies: TrustedProxies,
     request_timeout: Duration,
@@ -94,7 +101,12 @@ pub fn routers(config: &Config, cx: Arc<Cx>) -> Routers {
             prefix: config.cookie.prefix,
             same_site: config.cookie.same_site,
         },
-        public_origin: public_url.origin().as_str().to_owned(),
+        own_origins: [public_url.origin()]
+            .into_iter()
+            .chain(&config.forward_auth.hosts)
+            .cloned()
+            .collect(),
+        path: public_url.path().to_owned(),
         public_url: public_url.to_string().trim_end_matches('/').to_owned(),
         trusted_proxies: config.server.trusted_proxies.clone(),
         request_timeout: config.server.request_timeout,
@@ -116,6 +128,7 @@ pub fn routers(config: &Config, cx: Arc<Cx>) -> Routers {
     let routes = routes
         .route("/", get(home::home))
         .route("/home.css", get(home::style))
+        .route("/sign-in", get(sign_in::show).post(sign_in::submit))
         .fallback(|| async { not_found("route") })
         .method_not_allowed_fallback(|| async {
             let status = StatusCode::METHOD_NOT_ALLOWED;
@@ -193,6 +206,7 @@ fn routes() -> OpenApiRouter<Site> {
         .routes(routes!(revocations::follow_revocations))
         .routes(routes!(oauth2::introspect))
         .routes(routes!(oauth2::revoke))
+        .routes(routes!(verify::verify))
         .routes(routes!(metadata::jwks))
         .routes(routes!(metadata::metadata))
         .routes(routes!(metadata::openapi))

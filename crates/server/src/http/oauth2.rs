@@ -6,11 +6,12 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use countersign_flows::tokens;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::body::{Fields, StrictForm};
+use super::body::Fields;
 use super::error::{ApiResult, ErrorBody, invalid_client};
+use super::form::{Pairs, StrictForm};
 use super::origin::From;
 use super::{Site, credential};
 
@@ -59,23 +60,22 @@ pub async fn layer(request: Request, next: Next) -> Response {
 }
 
 /// The token that it is about. A `token_type_hint` may come along; a look at the token says more.
-#[derive(Deserialize, ToSchema)]
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "says in the OpenAPI document what `token` reads")]
 pub struct TokenForm {
     /// The token.
-    token: Option<String>,
+    token: String,
 }
 
-impl TokenForm {
-    fn token(self) -> ApiResult<String> {
-        let mut fields = Fields::default();
-        // A parameter without a value counts as left out (RFC 6749, section 3.1).
-        let token = self.token.filter(|token| !token.is_empty());
-        if token.is_none() {
-            fields.refuse("token", "is required");
-        }
-        fields.finish()?;
-        Ok(token.unwrap_or_default())
+fn token(mut form: Pairs) -> ApiResult<String> {
+    let mut fields = Fields::default();
+    // A parameter without a value counts as left out (RFC 6749, section 3.1).
+    let token = form.take("token").filter(|token| !token.is_empty());
+    if token.is_none() {
+        fields.refuse("token", "is required");
     }
+    fields.finish()?;
+    Ok(token.unwrap_or_default())
 }
 
 /// What a service is told about a token (RFC 7662, section 2.2).
@@ -150,12 +150,12 @@ pub struct Active {
 pub async fn introspect(
     State(site): State<Site>,
     headers: HeaderMap,
-    form: ApiResult<StrictForm<TokenForm>>,
+    form: ApiResult<StrictForm>,
 ) -> ApiResult<Json<Introspection>> {
     if credential::service(&site, &headers).await?.is_none() {
         return Err(invalid_client());
     }
-    let token = form?.0.token()?;
+    let token = token(form?.0)?;
     let Some((claims, user)) = tokens::introspect(&site.cx, &token).await? else {
         return Ok(Json(Introspection::Inactive(Inactive { active: false })));
     };
@@ -195,7 +195,7 @@ pub async fn introspect(
 pub async fn revoke(
     State(site): State<Site>,
     From(origin): From,
-    StrictForm(form): StrictForm<TokenForm>,
+    StrictForm(form): StrictForm,
 ) -> ApiResult<()> {
-    Ok(tokens::revoke(&site.cx, &origin, &form.token()?).await?)
+    Ok(tokens::revoke(&site.cx, &origin, &token(form)?).await?)
 }
