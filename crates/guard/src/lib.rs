@@ -52,9 +52,11 @@ mod sync;
 #[cfg(feature = "axum")]
 pub mod web;
 
-#[cfg(all(test, interleave))]
+#[cfg(test)]
+#[cfg(interleave)]
 mod interleavings;
-#[cfg(all(test, not(interleave)))]
+#[cfg(test)]
+#[cfg(not(interleave))]
 mod tests;
 
 pub use builder::{Builder, ConnectError};

@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 use std::future::pending;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -26,6 +27,9 @@ pub struct Places(Arc<All>);
 struct All {
     general: Arc<Semaphore>,
     named: Arc<Semaphore>,
+    /// How many general places are free again before it is said anew that all are taken.
+    relief: usize,
+    said: AtomicBool,
     vestibule: usize,
     waiting: Mutex<VecDeque<Weak<Seat>>>,
 }
@@ -61,6 +65,8 @@ impl Places {
         Self(Arc::new(All {
             general: Arc::new(Semaphore::new(general)),
             named: Arc::new(Semaphore::new(named)),
+            relief: general / 10,
+            said: AtomicBool::new(false),
             vestibule,
             waiting: Mutex::default(),
         }))
@@ -71,6 +77,13 @@ impl Places {
         let all = &self.0;
         let general = Arc::clone(&all.general).try_acquire_owned().ok();
         let in_vestibule = general.is_none();
+        if in_vestibule && !all.said.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "limits.connections are all taken: answering 503 to those who come next"
+            );
+        } else if all.general.available_permits() > all.relief {
+            all.said.store(false, Ordering::Relaxed);
+        }
         let place = Place(Arc::new(Seat {
             all: Arc::clone(all),
             kind: Mutex::new(general.map_or(Kind::Vestibule, Kind::General)),

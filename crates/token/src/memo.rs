@@ -13,7 +13,7 @@ use crate::floors::FirstBytes;
 use crate::sync::RwLock;
 
 /// Readers of different tokens rarely meet in one shard.
-const SHARDS: usize = if cfg!(interleave) { 1 } else { 16 };
+const SHARDS: usize = if cfg!(interleave) { 2 } else { 16 };
 
 /// What an entry costs beside what its value says: the digest, the table's slack.
 const ENTRY_BYTES: usize = 96;

@@ -129,7 +129,7 @@ fn scenario(name: &'static str, said: &'static [&'static str], states: Vec<State
         remembered: true,
         states,
         said,
-        checks: 1,
+        checks: &[1],
         preemptions: None,
         follow,
         check,
@@ -249,8 +249,13 @@ pub(super) fn all() -> Vec<Scenario> {
     let longer = [
         a_logout_then_another_key(),
         Scenario {
-            checks: 2,
+            checks: &[2],
             ..a_logout()
+        },
+        Scenario {
+            checks: &[1, 1],
+            remembered: false,
+            ..a_key_revoked()
         },
     ];
     let longer = longer.map(|scenario| Scenario {

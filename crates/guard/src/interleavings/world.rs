@@ -43,8 +43,8 @@ pub(super) struct Scenario {
     pub(super) states: Vec<State>,
     /// What a guard in each of them says.
     pub(super) said: &'static [&'static str],
-    /// How many checks there are, one after the other.
-    pub(super) checks: usize,
+    /// For each thread that checks, how many times.
+    pub(super) checks: &'static [usize],
     /// At most so many times a thread is interrupted; every order if none.
     pub(super) preemptions: Option<usize>,
     pub(super) follow: Follow,
@@ -142,22 +142,29 @@ pub(super) fn orders_that_break(scenario: &Scenario) -> (usize, Option<String>) 
 
 fn one_order(scenario: &Arc<Scenario>) -> Option<String> {
     let world = Arc::new(World::new(scenario));
-    let checking = run({
-        let (scenario, world) = (Arc::clone(scenario), Arc::clone(&world));
-        move || {
-            let check = |_| {
-                let began = world.brought.load(Ordering::Acquire);
-                (began, (scenario.check)(&world.shared, &scenario.token))
-            };
-            (0..scenario.checks).map(check).collect::<Vec<_>>()
-        }
-    });
+    let checking: Vec<_> = scenario
+        .checks
+        .iter()
+        .map(|times| {
+            let (scenario, world) = (Arc::clone(scenario), Arc::clone(&world));
+            run(move || {
+                let check = |_| {
+                    let began = world.brought.load(Ordering::Acquire);
+                    (began, (scenario.check)(&world.shared, &scenario.token))
+                };
+                (0..*times).map(check).collect::<Vec<_>>()
+            })
+        })
+        .collect();
     let following = run({
         let (scenario, world) = (Arc::clone(scenario), Arc::clone(&world));
         move || (1..scenario.states.len()).for_each(|index| world.bring(&scenario, index))
     });
     following.join().unwrap();
-    for (began, answer) in checking.join().unwrap() {
+    for (began, answer) in checking
+        .into_iter()
+        .flat_map(|thread| thread.join().unwrap())
+    {
         let since = &scenario.said[began..];
         if since
             .iter()

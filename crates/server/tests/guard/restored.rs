@@ -22,11 +22,9 @@ impl Session {
             answer.expect(200)
         };
         let refresh = login("token").await.json()["refresh_token"].clone();
-        let cookie = login("session").await.cookies().into_iter();
-        let cookie = cookie
-            .filter(|cookie| !cookie.deletes())
-            .next_back()
-            .unwrap();
+        // The others delete cookies of other modes.
+        let cookies = login("session").await.cookies();
+        let cookie = cookies.iter().find(|cookie| !cookie.deletes()).unwrap();
         Self {
             refresh: refresh.as_str().unwrap().to_owned(),
             cookie: format!("{}={}", cookie.name, cookie.value),

@@ -131,6 +131,7 @@ async fn connections_past_the_limit_are_told_so_and_served_when_one_goes() {
     }
     let health = client.get("/healthz").send().await.expect(200);
     assert_eq!(health.header("connection").as_deref(), Some("close"));
+    server.wait_for_log("limits.connections are all taken");
     // Whoever stays in the vestibule without asking for anything is shown out.
     let began = Instant::now();
     assert_eq!(rest(&mut connect(&server)), "");
