@@ -75,7 +75,13 @@ pub async fn router(setup: Setup) -> Result<Router, Box<dyn Error + Send + Sync>
         let link = Link::to(setup.issuer).await?;
         let url = format!("http://{}{}", link.address(), setup.path);
         let guard = Guard::builder(&url).policy(policy).connect().await?;
-        Ok::<_, Box<dyn Error + Send + Sync>>(Service::new(name, policy, guard, link, stopwatch.clone()))
+        Ok::<_, Box<dyn Error + Send + Sync>>(Service::new(
+            name,
+            policy,
+            guard,
+            link,
+            stopwatch.clone(),
+        ))
     };
     let services = [connect(0).await?, connect(1).await?];
     let mut routes = Router::new()
@@ -102,7 +108,7 @@ pub async fn router(setup: Setup) -> Result<Router, Box<dyn Error + Send + Sync>
         .layer(from_fn_with_state(setup.page, page::at_home)))
 }
 
-/// What the services know, and what became of the log-out of this token.
+/// What the services know, and what became of the logout of this token.
 async fn status(State(demo): State<Arc<Demo>>, headers: HeaderMap) -> Json<Value> {
     let Account { name, password } = &demo.account;
     let [shop, library] = &demo.services;

@@ -82,11 +82,12 @@ async fn carry(
     let issuer = TcpStream::connect(issuer).await?;
     service.set_nodelay(true)?;
     issuer.set_nodelay(true)?;
-    let (from_service, to_service) = service.into_split();
-    let (from_issuer, to_issuer) = issuer.into_split();
-    let asking = pump(from_service, to_issuer, gate.clone());
+    // Both halves live here: one that is dropped closes its direction.
+    let (mut from_service, mut to_service) = service.into_split();
+    let (mut from_issuer, mut to_issuer) = issuer.into_split();
+    let asking = pump(&mut from_service, &mut to_issuer, gate.clone());
     let answering = async {
-        let done = pump(from_issuer, to_service, gate.clone()).await;
+        let done = pump(&mut from_issuer, &mut to_service, gate.clone()).await;
         // That the issuer hung up is news, too.
         opened(&mut gate).await;
         done
@@ -99,8 +100,8 @@ async fn carry(
 
 /// Passes on what comes while the gate is open, and keeps it while it is not.
 async fn pump(
-    mut from: OwnedReadHalf,
-    mut to: OwnedWriteHalf,
+    from: &mut OwnedReadHalf,
+    to: &mut OwnedWriteHalf,
     mut gate: watch::Receiver<bool>,
 ) -> io::Result<()> {
     let mut held = Vec::new();

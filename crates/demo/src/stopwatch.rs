@@ -1,4 +1,4 @@
-//! How long a log-out takes to be honoured.
+//! How long a logout takes to be honoured.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,10 +12,10 @@ use serde_json::{Map, Value, json};
 
 use crate::{Clock, bearer};
 
-/// Log-outs that are remembered.
+/// Logouts that are remembered.
 const MOST: usize = 32;
 
-/// Measures, from the moment at which a log-out reached the issuer: when it was answered, which is
+/// Measures, from the moment at which a logout reached the issuer: when it was answered, which is
 /// after its commit, and when each service refused the login for the first time.
 #[derive(Clone)]
 pub(crate) struct Stopwatch {
@@ -44,7 +44,7 @@ impl Stopwatch {
         )
     }
 
-    /// A log-out of this token arrives at the issuer. Only a token's first one counts.
+    /// A logout of this token arrives at the issuer. Only a token's first one counts.
     fn began(&self, token: &str) {
         self.with(|logouts, began| {
             if logouts.iter().any(|logout| logout.token == token) {
@@ -74,7 +74,7 @@ impl Stopwatch {
         });
     }
 
-    /// A service refuses the token. Counts once for each service, and only after a log-out.
+    /// A service refuses the token. Counts once for each service, and only after a logout.
     pub(crate) fn refused(&self, token: &str, service: &'static str, code: &'static str) {
         self.with(|logouts, now| {
             for logout in logouts.iter_mut().filter(|logout| logout.token == token) {
@@ -85,7 +85,7 @@ impl Stopwatch {
         });
     }
 
-    /// What became of the log-out of this token: milliseconds since it arrived.
+    /// what became of the logout of this token: milliseconds since it arrived.
     pub(crate) fn read(&self, token: &str) -> Option<Value> {
         self.with(|logouts, _| {
             let logout = logouts.iter().find(|logout| logout.token == token)?;
@@ -107,7 +107,7 @@ impl Stopwatch {
     }
 }
 
-/// Stands before the issuer and times its log-outs.
+/// Stands before the issuer and times its logouts.
 pub(crate) async fn time_logout(
     State((stopwatch, path)): State<(Stopwatch, String)>,
     request: Request,
@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_counts_once_for_each_service_and_only_after_a_log_out_that_was_done() {
+    fn a_refusal_counts_once_for_each_service_and_only_after_a_logout_that_was_done() {
         let time = Arc::new(AtomicU64::new(0));
         let at = Arc::clone(&time);
         let clock = move || Duration::from_micros(at.load(Ordering::Relaxed));
