@@ -5,7 +5,9 @@ const EVERY = 250;
 const TICKS = 60;
 
 const $ = (selector, within = document) => within.querySelector(selector);
-let token = null; // held after the logout, too: that it is refused is what there is to see
+// In this page's memory, and gone with it. A page behind TLS takes `cookie` mode; without TLS some
+// browsers keep no such cookie. Held after the logout, too: that it is refused is what there is to see.
+let token = null;
 let live = false;
 let account = null;
 
@@ -117,7 +119,7 @@ async function refresh() {
     service.know(known.services[service.name]);
     const { after, code } = refused[service.name] || {};
     time(service.name, after, code === "unavailable" ? "unsure" : "wrong");
-    const how = code === "unavailable" ? "answers 503: it has no news" : "refuses";
+    const how = code === "unavailable" ? "says 503: no news" : "refuses";
     $(`[data-time="${service.name}"] span`).textContent = `${service.title} ${how}`;
   }
   buttons();
