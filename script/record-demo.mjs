@@ -10,14 +10,16 @@
 import { execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { setPriority } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
 const PLAYWRIGHT = "playwright-core@1.65.1";
 const WIDTH = 940;
-const HEIGHT = 700;
-const FRAME = 120; // milliseconds, at least
+const HEIGHT = 712;
+const ZOOM = 2; // a screencast has one pixel for each of the page's: so the page is larger
+const FRAME = 100; // milliseconds, at least
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const tools = join(root, "target/record");
@@ -56,7 +58,7 @@ async function play(page) {
   const say = (text) => page.evaluate((text) => { document.querySelector("header p").textContent = text; }, text);
   const press = async (selector) => {
     const box = await page.locator(selector).boundingBox();
-    const to = [box.x + box.width * 0.62, box.y + box.height * 0.5];
+    const to = [(box.x + box.width * 0.8) / ZOOM, (box.y + box.height * 0.7) / ZOOM];
     const style = (styles) => page.evaluate((styles) => Object.assign(document.querySelector("#mouse").style, styles), styles);
     await style({ left: `${to[0]}px`, top: `${to[1]}px` });
     await sleep(750);
@@ -75,7 +77,7 @@ async function play(page) {
   await sleep(1600);
   await press(".shop .log-out");
   await sees("library", "Refused");
-  await say("Logged out in Shop: Library refuses, too, with a token that is good for 15 more minutes.");
+  await say("Logged out in Shop, and Library refuses the same token.");
   await sleep(4200);
   await press("#sign-in");
   await sees("library", "Hello");
@@ -92,9 +94,8 @@ async function play(page) {
   await sleep(2600);
 }
 
-async function record(chromium, scheme) {
+async function record(chromium, scheme, { child, url }) {
   const frames = mkdtempSync(join(tools, `${scheme}-`));
-  const { child, url } = await demo();
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -102,21 +103,22 @@ async function record(chromium, scheme) {
   });
   const taken = [];
   try {
-    const size = { width: WIDTH, height: HEIGHT };
-    const page = await browser.newPage({ viewport: size, deviceScaleFactor: 2, colorScheme: scheme });
+    const page = await browser.newPage({ viewport: { width: WIDTH * ZOOM, height: HEIGHT * ZOOM }, colorScheme: scheme });
     await page.goto(url);
+    await page.evaluate((zoom) => { document.documentElement.style.zoom = zoom; }, ZOOM);
     await page.evaluate(drawMouse);
     await sleep(2500);
-    let playing = true;
-    const played = play(page).finally(() => { playing = false; });
-    while (playing) {
-      const at = performance.now();
+    const session = await page.context().newCDPSession(page);
+    session.on("Page.screencastFrame", async ({ data, metadata, sessionId }) => {
       const path = join(frames, `${String(taken.length).padStart(4, "0")}.png`);
-      await page.screenshot({ path });
-      taken.push({ path, at });
-      await sleep(FRAME - (performance.now() - at));
-    }
-    await played;
+      taken.push({ path, at: metadata.timestamp * 1000 });
+      writeFileSync(path, Buffer.from(data, "base64"));
+      await sleep(FRAME);
+      await session.send("Page.screencastFrameAck", { sessionId }).catch(() => {});
+    });
+    await session.send("Page.startScreencast", { format: "png" });
+    await play(page);
+    await session.send("Page.stopScreencast");
   } finally {
     await browser.close();
     child.kill("SIGINT");
@@ -124,7 +126,7 @@ async function record(chromium, scheme) {
   const made = join(root, `docs/img/demo-${scheme}.webp`);
   const args = taken.flatMap(({ path, at }, frame) => {
     const next = taken[frame + 1]?.at ?? at + 1500;
-    return ["-d", String(Math.round(next - at)), path];
+    return ["-d", String(Math.max(10, Math.round(next - at))), path];
   });
   execFileSync("img2webp", ["-loop", "0", "-min_size", "-lossless", "-m", "4", ...args, "-o", made], { stdio: "ignore" });
   if (!process.env.KEEP_FRAMES) rmSync(frames, { recursive: true });
@@ -133,4 +135,8 @@ async function record(chromium, scheme) {
 
 prepare();
 const { chromium } = createRequire(join(tools, "package.json"))("playwright-core");
-for (const scheme of process.argv.length > 2 ? process.argv.slice(2) : ["light", "dark"]) await record(chromium, scheme);
+const schemes = process.argv.length > 2 ? process.argv.slice(2) : ["light", "dark"];
+const demos = await Promise.all(schemes.map(demo));
+// From here on at the back of the queue: what is recorded should not wait for its recording.
+setPriority(10);
+for (const [number, scheme] of schemes.entries()) await record(chromium, scheme, demos[number]);

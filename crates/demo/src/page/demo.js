@@ -85,7 +85,7 @@ class Service {
     $(".silence", this.card).textContent = `${lease / 1000} s without news, then 503`;
     $(".lease b", this.card).textContent = left > 0 ? `${(left / 1000).toFixed(1)} s left` : "run out";
     $(".bar i", this.card).style.width = `${(100 * left) / lease}%`;
-    this.card.classList.toggle("low", left < 0.4 * lease);
+    this.card.classList.toggle("low", left < 0.3 * lease);
     $(".seq", this.card).textContent = `…${String(seq).slice(-9)}`;
     $(".floors", this.card).textContent = floors;
     this.link.classList.toggle("cut", !linked);
@@ -113,16 +113,17 @@ async function refresh() {
   const known = await ask("GET", "status");
   account = known.account;
   $("#sign-in").textContent = `Sign in as ${account.name}`;
-  const { answered, refused = {} } = known.logout || {};
-  time("answered", answered ?? undefined, "well");
+  for (const service of services) service.know(known.services[service.name]);
+  buttons();
+  // Of this login; that of the one before stays to be read.
+  if (!known.logout) return;
+  time("answered", known.logout.answered ?? undefined, "well");
   for (const service of services) {
-    service.know(known.services[service.name]);
-    const { after, code } = refused[service.name] || {};
+    const { after, code } = known.logout.refused[service.name] || {};
     time(service.name, after, code === "unavailable" ? "unsure" : "wrong");
     const how = code === "unavailable" ? "says 503: no news" : "refuses";
     $(`[data-time="${service.name}"] span`).textContent = `${service.title} ${how}`;
   }
-  buttons();
 }
 
 const everywhere = () => Promise.all([...services.map((service) => service.look()), refresh()]);

@@ -87,12 +87,13 @@ impl Demo {
         let mut answer = self.hello(service, token).await;
         for _ in 0..most.as_millis() / PAUSE.as_millis() {
             if (answer.status, answer.code().as_str()) == (status, code) {
-                return;
+                break;
             }
             tokio::time::sleep(PAUSE).await;
             answer = self.hello(service, token).await;
         }
-        panic!("{service} never answered {status} {code}: {answer:?}");
+        let found = (answer.status, answer.code());
+        assert_eq!(found, (status, code.to_owned()), "{service}: {answer:?}");
     }
 
     async fn status(&self, token: &str) -> Value {
