@@ -54,8 +54,11 @@ function drawMouse() {
   document.body.append(mouse);
 }
 
+/// Puts a line below the heading.
+const caption = (page, text) => page.evaluate((text) => { document.querySelector("header p").textContent = text; }, text);
+
 async function play(page) {
-  const say = (text) => page.evaluate((text) => { document.querySelector("header p").textContent = text; }, text);
+  const say = (text) => caption(page, text);
   const press = async (selector) => {
     const box = await page.locator(selector).boundingBox();
     const to = [(box.x + box.width * 0.8) / ZOOM, (box.y + box.height * 0.7) / ZOOM];
@@ -69,7 +72,6 @@ async function play(page) {
   };
   const sees = (service, who) => page.locator(`.card.${service} .who`, { hasText: who }).waitFor();
 
-  await say("Two services check the same login by themselves; no request asks the issuer.");
   await sleep(1200);
   await press("#sign-in");
   await sees("library", "Hello");
@@ -107,6 +109,7 @@ async function record(chromium, scheme, { child, url }) {
     await page.goto(url);
     await page.evaluate((zoom) => { document.documentElement.style.zoom = zoom; }, ZOOM);
     await page.evaluate(drawMouse);
+    await caption(page, "Two services check the same login by themselves; no request asks the issuer.");
     await sleep(2500);
     const session = await page.context().newCDPSession(page);
     session.on("Page.screencastFrame", async ({ data, metadata, sessionId }) => {
