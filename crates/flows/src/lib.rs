@@ -10,6 +10,7 @@ mod cx;
 mod error;
 mod hasher;
 mod random;
+mod rounds;
 mod written;
 
 pub mod admin;
@@ -18,6 +19,7 @@ pub mod authenticate;
 pub mod clients;
 pub mod delete_account;
 pub mod feed;
+pub mod gauges;
 pub mod issue;
 pub mod keys;
 pub mod log;
@@ -31,6 +33,7 @@ pub mod register;
 pub mod sessions;
 pub mod start;
 pub mod throttle;
+pub mod tokens;
 
 pub use authenticate::{Credential, Identity, Live, Via};
 pub use clock::Clock;

@@ -100,7 +100,7 @@ async fn demo(listen: SocketAddr, global: &Global) -> Result<(), Failure> {
     let account = make_account(&cx).await?;
     let lines = StartLines::new(&config, page_at, &account);
 
-    let routes = http::router(&config, Arc::clone(&cx));
+    let routes = http::routers(&config, Arc::clone(&cx)).main;
     let follow = tokio::spawn(serve::follow_log(Arc::clone(&cx)));
     let (end, ended) = oneshot::channel::<()>();
     let issuer = serve::run(&config, feed, routes.clone(), async {

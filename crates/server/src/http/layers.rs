@@ -7,10 +7,12 @@ use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use countersign_flows::feed::MAX_WAIT;
+use countersign_flows::FlowError;
 use countersign_token::crypto;
 
-use super::Site;
-use super::error::ApiError;
+use super::error::{ApiError, ErrorBody};
+use super::{Site, credential, metrics};
+use crate::places::Place;
 
 /// Names a request in the log and in its answer.
 #[derive(Debug, Clone)]
@@ -23,7 +25,7 @@ static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub async fn observe(State(site): State<Site>, mut request: Request, next: Next) -> Response {
     let id = crypto::b64(&site.cx.random.bytes::<12>());
     request.extensions_mut().insert(RequestId(id.clone()));
-    let method = request.method().clone();
+    let method = metrics::method(request.method());
     let route = request
         .extensions()
         .get::<MatchedPath>()
@@ -33,7 +35,10 @@ pub async fn observe(State(site): State<Site>, mut request: Request, next: Next)
     let took = site.cx.clock.monotonic().saturating_sub(began);
     let status = response.status().as_u16();
     let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-    tracing::info!(target: "countersign", request_id = %id, %method, route, status, micros, "request");
+    tracing::info!(target: "countersign", request_id = %id, method, route, status, micros, "request");
+    let refusal = response.extensions().get::<ErrorBody>();
+    let code = refusal.map(|refusal| refusal.code);
+    site.metrics.note(method, route, status, code, took);
     if let Ok(value) = HeaderValue::try_from(id) {
         response.headers_mut().insert(X_REQUEST_ID.clone(), value);
     }
@@ -60,14 +65,40 @@ pub async fn head_limit(State(site): State<Site>, request: Request, next: Next) 
     .into_response()
 }
 
+/// When all general places are taken: serves whoever proves to be a service, which has a place of
+/// its own from then on, and tells everybody else that it is busy. Whether the process runs is
+/// answered to all.
+pub async fn admit(State(site): State<Site>, request: Request, next: Next) -> Response {
+    let Some(place) = request.extensions().get::<Place>().cloned() else {
+        return next.run(request).await;
+    };
+    if !place.is_named()
+        && let Ok(Some(_)) = credential::service(&site, request.headers()).await
+    {
+        place.name();
+    }
+    if place.is_served() {
+        return next.run(request).await;
+    }
+    let mut response = if is_route(&request, "/healthz") {
+        next.run(request).await
+    } else {
+        let retry_after = Duration::from_secs(1);
+        ApiError::from(FlowError::Busy { retry_after }).into_response()
+    };
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(header::CONNECTION, close);
+    response
+}
+
 /// Ends a request that takes too long: a body that trickles in, a database that hangs.
 pub async fn time_limit(State(site): State<Site>, request: Request, next: Next) -> Response {
     // A question to the feed waits as long as it said, which has a bound of its own.
-    let feed = request
-        .extensions()
-        .get::<MatchedPath>()
-        .is_some_and(|path| path.as_str().ends_with("/revocations"));
-    let extra = if feed { MAX_WAIT } else { Duration::ZERO };
+    let extra = if is_route(&request, "/revocations") {
+        MAX_WAIT
+    } else {
+        Duration::ZERO
+    };
     match tokio::time::timeout(site.request_timeout + extra, next.run(request)).await {
         Ok(response) => response,
         Err(_) => ApiError::new(
@@ -77,6 +108,12 @@ pub async fn time_limit(State(site): State<Site>, request: Request, next: Next) 
         )
         .into_response(),
     }
+}
+
+/// Below whatever path the public URL has.
+fn is_route(request: &Request, route: &str) -> bool {
+    let path = request.extensions().get::<MatchedPath>();
+    path.is_some_and(|path| path.as_str().ends_with(route))
 }
 
 /// Headers that cost nothing and close doors: no sniffing, no framing, no referrer, and no storing

@@ -8,6 +8,7 @@ mod configuration;
 mod demo;
 mod refusals;
 mod serve;
+mod shell;
 
 use countersign_testkit::{Exit, Home, Server};
 use serde_json::{Value, json};
