@@ -3,6 +3,7 @@
 mod ask;
 mod client;
 mod config;
+mod demo;
 mod failure;
 mod key;
 mod output;
@@ -32,6 +33,7 @@ use crate::config::{Config, Inputs};
     arg_required_else_help = true,
     after_help = "\
 Examples:
+  countersign demo
   countersign user add --username ada --role admin
   countersign serve
 
@@ -70,6 +72,8 @@ struct Global {
 enum Command {
     /// Start the server
     Serve(serve::Serve),
+    /// See a logout arrive: an issuer and two services on this machine, for trying out
+    Demo(demo::Demo),
     /// Accounts: add, list, show, change, delete
     #[command(subcommand)]
     User(user::User),
@@ -101,6 +105,7 @@ pub fn main() -> ExitCode {
     let Cli { global, command } = cli;
     let done = match command {
         Command::Serve(serve) => serve.run(&global),
+        Command::Demo(demo) => demo.run(&global),
         Command::User(user) => user.run(&global),
         Command::Session(session) => session.run(&global),
         Command::Client(client) => client.run(&global),

@@ -114,12 +114,16 @@ async fn serve(mut config: Config, global: &Global) -> Result<(), Failure> {
 
 /// Why the port cannot be had, and what to type. Most often this very server runs already.
 fn not_listening(config: &Config, error: &io::Error) -> Failure {
-    let listen = config.server.listen;
+    match DataLock::taken(config) {
+        Some(in_use) if error.kind() == io::ErrorKind::AddrInUse => in_use.into(),
+        _ => not_bound(config.server.listen, error),
+    }
+}
+
+/// Why an address cannot be listened on, and what to type.
+pub(super) fn not_bound(listen: SocketAddr, error: &io::Error) -> Failure {
     if error.kind() != io::ErrorKind::AddrInUse {
         return Failure::refused("not_listening", format!("listening on {listen}: {error}"));
-    }
-    if let Some(in_use) = DataLock::taken(config) {
-        return in_use.into();
     }
     let other = SocketAddr::new(listen.ip(), listen.port().checked_add(1).unwrap_or(5000));
     let text = format!("{listen} is taken by another program: try --listen {other}");
@@ -127,7 +131,7 @@ fn not_listening(config: &Config, error: &io::Error) -> Failure {
 }
 
 /// Ready when the process is asked to stop.
-fn stopped() -> io::Result<impl Future<Output = ()>> {
+pub(super) fn stopped() -> io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {

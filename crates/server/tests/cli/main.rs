@@ -5,6 +5,7 @@
 mod answers;
 mod beside;
 mod configuration;
+mod demo;
 mod refusals;
 mod serve;
 mod shell;
