@@ -20,18 +20,24 @@ const FLOORS_A_SECOND: usize = 500;
 /// Connections that write floors.
 const WRITERS: usize = 10;
 
-/// Accounts whose roles are changed in turn.
+/// Accounts that are signed out everywhere in turn.
 const USERS: usize = 500;
 
 /// With so many followers, so many measured logouts, and what the bar is, in milliseconds.
 const CASES: [(usize, usize, f64); 3] = [(1, 300, 10.0), (100, 100, 25.0), (1_000, 60, 250.0)];
 
-pub(crate) async fn measure(report: &mut Report, quick: bool) {
-    for (followers, logouts, bar) in CASES {
-        let logouts = if quick { logouts / 10 } else { logouts };
-        eprintln!("== a logout and {followers} followers, {logouts} times");
-        case(report, followers, logouts, bar).await;
-    }
+pub(crate) async fn measure(report: &mut Report, followers: usize, quick: bool) {
+    let (_, logouts, bar) = CASES
+        .into_iter()
+        .find(|case| case.0 == followers)
+        .expect("a case");
+    let logouts = if quick { logouts / 10 } else { logouts };
+    eprintln!("== a logout and {followers} followers, {logouts} times");
+    case(report, followers, logouts, bar).await;
+}
+
+/// How the figures were got.
+pub(crate) fn explain(report: &mut Report) {
     report.note(
         "Logout to refusal: from the moment the request is sent (its commit comes later, so the \
          figure is too high rather than too low) to the moment each guard has told whoever watches \
@@ -114,8 +120,8 @@ async fn log_out(caller: &Caller, login: &Login, guards: &mut Child) -> (i64, i6
     (sent, answered, refused)
 }
 
-/// Changes roles at a steady pace, whatever the answers take, until dropped; each change leaves one
-/// floor.
+/// Signs users out everywhere at a steady pace, whatever the answers take, until dropped; each time
+/// leaves one floor.
 fn write_floors(site: &Site, users: Vec<String>, written: &Arc<AtomicUsize>) -> JoinSet<()> {
     let (mut writers, users) = (JoinSet::new(), Arc::new(users));
     let pause = Duration::from_secs(1) * WRITERS as u32 / FLOORS_A_SECOND as u32;

@@ -32,7 +32,15 @@ use std::process::ExitCode;
 use report::Report;
 
 /// What is measured, in the order of the table.
-const REVOCATION: [&str; 5] = ["latency", "verify", "routes", "million", "idle"];
+const REVOCATION: [&str; 7] = [
+    "logout-1",
+    "logout-100",
+    "logout-1000",
+    "verify",
+    "routes",
+    "million",
+    "idle",
+];
 
 /// What was asked for on the command line.
 struct Options {
@@ -101,7 +109,12 @@ async fn revocation(options: Options) -> ExitCode {
             continue;
         }
         match name {
-            "latency" => latency::measure(&mut report, options.quick).await,
+            "logout-1" => {
+                latency::explain(&mut report);
+                latency::measure(&mut report, 1, options.quick).await;
+            }
+            "logout-100" => latency::measure(&mut report, 100, options.quick).await,
+            "logout-1000" => latency::measure(&mut report, 1_000, options.quick).await,
             "verify" => verify::measure(&mut report, options.quick).await,
             "routes" => routes::measure(&mut report, options.quick).await,
             "million" => million::measure(&mut report, options.quick).await,

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use countersign_core::Seq;
@@ -44,8 +44,9 @@ pub struct Feed {
     waiting: AtomicUsize,
     followers: Mutex<HashMap<String, Follower>>,
     acknowledged: Notify,
-    /// One page is read at a time: whoever waits here finds that what they want has been made.
-    pages: tokio::sync::Mutex<Pages>,
+    pages: Mutex<Pages>,
+    /// One page is made at a time: whoever waited here finds that what they want is there.
+    making: tokio::sync::Mutex<()>,
 }
 
 /// What the last look found, taken together: the position without its keys could renew a lease on
@@ -73,7 +74,8 @@ impl Default for Feed {
             waiting: AtomicUsize::new(0),
             followers: Mutex::default(),
             acknowledged: Notify::new(),
-            pages: tokio::sync::Mutex::default(),
+            pages: Mutex::default(),
+            making: tokio::sync::Mutex::default(),
         }
     }
 }
@@ -90,8 +92,12 @@ impl Feed {
     }
 
     /// Forgets the pages read so far: nobody may ask for them again, and what they hold expires.
-    pub(crate) async fn forget_pages(&self) {
-        *self.pages.lock().await = Pages::default();
+    pub(crate) fn forget_pages(&self) {
+        *self.pages() = Pages::default();
+    }
+
+    fn pages(&self) -> MutexGuard<'_, Pages> {
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many questions wait for an answer.
@@ -197,10 +203,14 @@ async fn page(cx: &Cx, after: Seq, news: News, limit: usize) -> Result<Arc<Page>
     if after == news.seq {
         return Ok(Arc::new(Page::new(after, life, news.keys, false, &[])));
     }
-    let mut pages = cx.feed.pages.lock().await;
     let key = (after, news, limit);
-    if let Some(page) = pages.made.get(&key) {
-        return Ok(Arc::clone(page));
+    let made = || cx.feed.pages().made.get(&key).map(Arc::clone);
+    if let Some(page) = made() {
+        return Ok(page);
+    }
+    let _turn = cx.feed.making.lock().await;
+    if let Some(page) = made() {
+        return Ok(page);
     }
     let wanted = i64::try_from(limit + 1).unwrap_or(i64::MAX);
     let mut floors = {
@@ -215,7 +225,7 @@ async fn page(cx: &Cx, after: Seq, news: News, limit: usize) -> Result<Arc<Page>
         _ => news.seq,
     };
     let page = Arc::new(Page::new(seq, life, news.keys, more, &floors));
-    pages.keep(key, &page);
+    cx.feed.pages().keep(key, &page);
     Ok(page)
 }
 
