@@ -158,7 +158,9 @@ impl Feed {
 /// rather than trust it.
 pub async fn answer(cx: &Cx, question: Question) -> Result<String, FlowError> {
     cx.feed.note(cx, &question);
-    log::look(cx).await?;
+    // Boxed, here and below: a question that waits has no use for the room that a query takes, and
+    // there are thousands of them.
+    Box::pin(log::look(cx)).await?;
     // Listened to before the news are read: what is told from here on is no older than that look.
     let mut told = cx.feed.rounds.listen();
     let (mut news, gathering) = cx.feed.rounds.news();
@@ -191,7 +193,7 @@ pub async fn answer(cx: &Cx, question: Question) -> Result<String, FlowError> {
         question.after
     };
     let limit = question.limit.clamp(1, MAX_FLOORS);
-    let page = page(cx, after, news, limit).await?;
+    let page = Box::pin(page(cx, after, news, limit)).await?;
     // Told anew each time: the follower's clock is set by it.
     Ok(page.at(cx.clock.now().as_secs()))
 }

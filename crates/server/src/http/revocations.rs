@@ -122,13 +122,15 @@ pub async fn follow_revocations(
     let after = Seq(i64::try_from(query.after.unwrap_or(0)).unwrap_or(i64::MAX));
     let service = match basic(&headers)? {
         Some((id, secret)) => Some(
-            clients::authenticate(&site.cx, &id, &secret)
+            Box::pin(clients::authenticate(&site.cx, &id, &secret))
                 .await?
                 .ok_or_else(invalid_client)?,
         ),
         None if site.strangers.admitted => None,
         None => return Err(invalid_client()),
     };
+    // They are slices of what the connection read: it need not keep that while the question waits.
+    drop(headers);
     let _place = match service {
         Some(_) => None,
         None => {
