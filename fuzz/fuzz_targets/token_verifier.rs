@@ -71,6 +71,7 @@ fn claims() -> Claims {
         email_verified: None,
         roles: vec!["admin".into()],
         token_type: "access".into(),
+        scope: None,
         fresh: true,
     }
 }

@@ -70,6 +70,8 @@ kinds! {
     SessionsRevoked = "session.revoked_all",
     /// A refresh token was used that had been replaced: its session ended.
     RefreshReused = "session.refresh_reused",
+    /// One access token was withdrawn; its session goes on.
+    TokenRevoked = "token.revoked",
     /// Everything that was ever issued ended.
     IssuerRevoked = "issuer.revoked",
     /// A client was added.

@@ -134,6 +134,21 @@ impl Feed {
         self.acknowledged.notify_waiters();
     }
 
+    /// How many followers have a lease, how many of them have not applied all of the log, and how far
+    /// the last of those is behind, in the log's own time.
+    pub(crate) fn followers(&self, cx: &Cx) -> (usize, usize, Duration) {
+        let (now, seq) = (cx.clock.monotonic(), cx.verifier.seq());
+        let followers = self
+            .followers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let live = || followers.values().filter(|held| held.lease_ends > now);
+        let behind = live().filter(|held| held.applied < seq).count();
+        let last = live().map(|held| held.applied).min().unwrap_or(seq);
+        let micros = u64::try_from(seq.0.saturating_sub(last.0)).unwrap_or(0);
+        (live().count(), behind, Duration::from_micros(micros))
+    }
+
     /// Whether every follower with a lease has applied `seq`.
     fn all_have(&self, cx: &Cx, seq: Seq) -> bool {
         let now = cx.clock.monotonic();

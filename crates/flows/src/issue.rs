@@ -158,6 +158,7 @@ fn claims(cx: &Cx, user: &User, minted: Minted) -> Claims {
         email_verified: user.email.is_some().then_some(user.email_verified),
         roles: user.roles.to_words(),
         token_type: ACCESS.to_owned(),
+        scope: None,
         fresh: minted.fresh,
     }
 }

@@ -19,6 +19,7 @@ pub mod authenticate;
 pub mod clients;
 pub mod delete_account;
 pub mod feed;
+pub mod gauges;
 pub mod issue;
 pub mod keys;
 pub mod log;
@@ -32,6 +33,7 @@ pub mod register;
 pub mod sessions;
 pub mod start;
 pub mod throttle;
+pub mod tokens;
 
 pub use authenticate::{Credential, Identity, Live, Via};
 pub use clock::Clock;

@@ -142,8 +142,6 @@ async fn look_now(cx: &Cx) -> Result<Look, FlowError> {
     let mut reader = cx.db.read().await?;
     let mut conn = reader.conn();
     let look = log::look(&mut conn).await?;
-    // Not this node's own setting: a token that outlives the floors could outlive its revocation.
-    cx.verifier.set_life(look.life);
     if look.seq != cx.verifier.seq() {
         let mut after = cx.verifier.seq();
         if look.seq < after {
@@ -163,6 +161,8 @@ async fn look_now(cx: &Cx) -> Result<Look, FlowError> {
         }
         cx.verifier.apply(&[], look.seq);
     }
+    // Not this node's own setting: a token that outlives the floors could outlive its revocation.
+    cx.verifier.set_life(look.life);
     let keys_changed = look.keys_version != cx.log.keys_version.load(Ordering::SeqCst);
     if keys_changed || look.life != cx.keys.life() {
         keys::load(cx, &mut conn).await?;

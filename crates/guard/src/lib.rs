@@ -48,10 +48,13 @@ mod policy;
 mod refusal;
 mod remote;
 mod shared;
+mod sync;
 #[cfg(feature = "axum")]
 pub mod web;
 
-#[cfg(test)]
+#[cfg(all(test, interleave))]
+mod interleavings;
+#[cfg(all(test, not(interleave)))]
 mod tests;
 
 pub use builder::{Builder, ConnectError};

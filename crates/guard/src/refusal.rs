@@ -22,6 +22,8 @@ pub enum Refusal {
     NotFresh,
     /// The user does not have the role that is asked for.
     MissingRole,
+    /// The token does not name the scope that is asked for (RFC 6750 section 3.1).
+    MissingScope,
     /// A change from another site that rides on the visitor's cookie.
     CrossSite,
 }
@@ -36,6 +38,7 @@ impl Refusal {
             Self::Stale { .. } => "unavailable",
             Self::NotFresh => "fresh_login_required",
             Self::MissingRole => "forbidden",
+            Self::MissingScope => "insufficient_scope",
             Self::CrossSite => "cross_site_request",
         }
     }
@@ -49,6 +52,7 @@ impl Refusal {
             Self::Stale { .. } => "Logins cannot be checked at the moment",
             Self::NotFresh => "Sign in again to do this",
             Self::MissingRole => "This account may not do that",
+            Self::MissingScope => "This client may not do that",
             Self::CrossSite => "The request comes from another site",
         }
     }
@@ -58,18 +62,19 @@ impl Refusal {
     pub const fn status(self) -> u16 {
         match self {
             Self::Missing | Self::Token(_) | Self::NotFresh => 401,
-            Self::MissingRole | Self::CrossSite => 403,
+            Self::MissingRole | Self::MissingScope | Self::CrossSite => 403,
             Self::Stale { .. } => 503,
         }
     }
 
-    /// What a 401 says in `WWW-Authenticate` (RFC 6750 section 3, RFC 9470 section 3).
+    /// What `WWW-Authenticate` says, where it has to (RFC 6750 section 3, RFC 9470 section 3).
     #[must_use]
     pub fn challenge(self) -> Option<String> {
         let error = match self {
             Self::Missing => return Some("Bearer realm=\"countersign\"".to_owned()),
             Self::Token(_) => "invalid_token",
             Self::NotFresh => "insufficient_user_authentication",
+            Self::MissingScope => "insufficient_scope",
             _ => return None,
         };
         Some(format!(

@@ -12,10 +12,10 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tower::ServiceExt;
 
 use crate::config::Config;
+use crate::places::Places;
 
 /// How long a client may take to send the head of a request, and a connection to lie idle.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
@@ -34,8 +34,7 @@ pub async fn run(
     router: Router,
     stop: impl Future<Output = ()>,
 ) {
-    let connections = config.limits.connections.min(descriptors_left());
-    let permits = Arc::new(Semaphore::new(connections));
+    let places = Places::new(config.limits.connections, descriptors_left());
     let graceful = GracefulShutdown::new();
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
@@ -45,32 +44,27 @@ pub async fn run(
         .half_close(false);
     let mut stop = std::pin::pin!(stop);
     loop {
-        // The permit is taken first: connections past the limit wait in the system's queue, and
-        // cost nothing here.
-        let accepted = async {
-            let permit = Arc::clone(&permits).acquire_owned().await.ok()?;
-            Some((accept(&listener).await, permit))
-        };
-        let ((stream, peer), permit) = tokio::select! {
+        let (stream, peer) = tokio::select! {
             () = &mut stop => break,
-            accepted = accepted => match accepted {
-                Some(accepted) => accepted,
-                None => break,
-            },
+            accepted = accept(&listener) => accepted,
         };
-        let router = router.clone();
+        let (router, place) = (router.clone(), places.enter());
+        let held = place.clone();
         let service = hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| {
             let mut request = request.map(axum::body::Body::new);
             request.extensions_mut().insert(Peer(peer));
+            request.extensions_mut().insert(place.clone());
             let answer = router.clone().oneshot(request);
             async move { Ok::<_, Infallible>(answer.await.unwrap_or_else(|never| match never {})) }
         });
         let connection = http.serve_connection(TokioIo::new(stream), service);
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
-            // Clients that hang up early or send nonsense are their own affair.
-            let _ = connection.await;
-            drop(permit);
+            tokio::select! {
+                // Clients that hang up early or send nonsense are their own affair.
+                _ = connection => {}
+                () = held.shown_out() => {}
+            }
         });
     }
     drop(listener);

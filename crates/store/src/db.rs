@@ -12,6 +12,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{Connection, PgPool, SqliteConnection, SqlitePool};
 
 use crate::conn::{Conn, Pooled, Reader};
+use crate::stats::{Counts, Stats};
 use crate::writer::Writer;
 use crate::{StoreError, migrate, unit};
 
@@ -50,6 +51,7 @@ impl Options {
 #[derive(Debug, Clone)]
 pub struct Db {
     engine: Arc<Engine>,
+    counts: Arc<Counts>,
 }
 
 #[derive(Debug)]
@@ -69,17 +71,19 @@ impl Db {
     /// [`StoreError::NewerSchema`] where a newer version wrote it; [`StoreError::Unavailable`] where
     /// it cannot be reached.
     pub async fn open(options: &Options) -> Result<Self, StoreError> {
+        let counts = Arc::<Counts>::default();
         let engine = if options.url.starts_with("sqlite:") {
-            Self::open_sqlite(options).await?
+            Self::open_sqlite(options, Arc::clone(&counts)).await?
         } else {
             Self::open_postgres(options).await?
         };
         Ok(Self {
             engine: Arc::new(engine),
+            counts,
         })
     }
 
-    async fn open_sqlite(options: &Options) -> Result<Engine, StoreError> {
+    async fn open_sqlite(options: &Options, counts: Arc<Counts>) -> Result<Engine, StoreError> {
         let synchronous = if options.durable {
             SqliteSynchronous::Full
         } else {
@@ -110,7 +114,7 @@ impl Db {
         Ok(Engine::Sqlite {
             readers,
             file,
-            writer: Writer::start(first, connect),
+            writer: Writer::start(first, connect, counts),
         })
     }
 
@@ -191,9 +195,32 @@ impl Db {
                 // On a task of its own: a transaction whose future is dropped while BEGIN is under
                 // way goes back to the pool open.
                 let task = tokio::spawn(attempts(pool.clone(), unit));
-                task.await
-                    .unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string()).into()))
+                let result = task
+                    .await
+                    .unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string()).into()));
+                if result.is_ok() {
+                    self.counts.committed(1);
+                }
+                result
             }
+        }
+    }
+
+    /// What the database is doing at this moment.
+    pub fn stats(&self) -> Stats {
+        let (units, commits) = self.counts.so_far();
+        let (connections, idle, waiting) = match &*self.engine {
+            Engine::Sqlite {
+                readers, writer, ..
+            } => (readers.size(), readers.num_idle(), writer.waiting()),
+            Engine::Postgres(pool) => (pool.size(), pool.num_idle(), 0),
+        };
+        Stats {
+            connections,
+            idle,
+            waiting,
+            units,
+            commits,
         }
     }
 

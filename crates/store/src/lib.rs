@@ -12,6 +12,7 @@ mod error;
 mod migrate;
 mod schema;
 mod statement;
+mod stats;
 #[cfg(test)]
 mod tests;
 mod unit;
@@ -32,3 +33,4 @@ pub use conn::{Conn, Reader};
 pub use db::{BoxFuture, Db, Options};
 pub use error::StoreError;
 pub use migrate::SCHEMA_VERSION;
+pub use stats::Stats;

@@ -59,6 +59,10 @@ pub struct Claims {
     pub email_verified: Option<bool>,
     /// What the user may do (RFC 9068 section 2.2.3.1); none if absent.
     pub roles: Vec<String>,
+    /// What the client may do for the user, as words between spaces (RFC 8693 section 4.2). Left out
+    /// of every token of `/login`: a first-party client may do what the user may.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
     /// Always [`ACCESS`], for programs that tell tokens apart by their claims; ours.
     #[serde(rename = "type")]
     pub token_type: String,
@@ -132,7 +136,7 @@ impl<'de> Visitor<'de> for ClaimsVisitor {
         let (mut iat, mut nbf, mut exp) = (None, None, None);
         let (mut jti, mut sid, mut rev) = (None, None, None);
         let (mut username, mut email, mut email_verified) = (None, None, None);
-        let (mut roles, mut token_type, mut fresh) = (None, None, None);
+        let (mut roles, mut scope, mut token_type, mut fresh) = (None, None, None, None);
         let mut unknown = Unknown::default();
         while let Some(Text(name)) = map.next_key()? {
             let map = &mut map;
@@ -151,6 +155,7 @@ impl<'de> Visitor<'de> for ClaimsVisitor {
                 "email" => once(&mut email, "email", map),
                 "email_verified" => once(&mut email_verified, "email_verified", map),
                 "roles" => once(&mut roles, "roles", map),
+                "scope" => once(&mut scope, "scope", map),
                 "type" => once(&mut token_type, "type", map),
                 "fresh" => once(&mut fresh, "fresh", map),
                 _ => unknown.skip(Text(name), map),
@@ -172,6 +177,7 @@ impl<'de> Visitor<'de> for ClaimsVisitor {
             email,
             email_verified,
             roles: roles.unwrap_or_default(),
+            scope,
             token_type: required(token_type, "type")?,
             fresh: fresh.unwrap_or_default(),
         };

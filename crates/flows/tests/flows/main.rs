@@ -35,3 +35,4 @@ mod sessions;
 mod site;
 mod start;
 mod throttle;
+mod tokens;

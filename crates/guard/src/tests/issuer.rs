@@ -128,6 +128,7 @@ impl Issuer {
             email_verified: None,
             roles: vec!["cook".to_owned()],
             token_type: "access".to_owned(),
+            scope: None,
             fresh: false,
         };
         change(&mut claims);

@@ -34,6 +34,9 @@ fn app(guard: &Guard) -> Router {
     let fresh = Router::new()
         .route("/fresh", get(|| async {}))
         .layer(guard.layer().require_fresh());
+    let scoped = Router::new()
+        .route("/scope", get(|| async {}))
+        .layer(guard.layer().require_scope("read"));
     Router::new()
         .route(
             "/user",
@@ -56,6 +59,7 @@ fn app(guard: &Guard) -> Router {
         .merge(whole)
         .merge(admin)
         .merge(fresh)
+        .merge(scoped)
         .with_state(App {
             guard: guard.clone(),
         })
@@ -84,6 +88,11 @@ async fn refusals_come_as_the_contract_says_and_logins_reach_their_handlers() {
         claims.fresh = true;
         claims.roles = vec!["admin".to_owned()];
     });
+    let [reads, reader] = ["write read", "readers reading"].map(|scope| {
+        let token = issuer.mint_with(|claims| claims.scope = Some(scope.to_owned()));
+        format!("Bearer {token}")
+    });
+    let (reads, reader) = (("authorization", &*reads), ("authorization", &*reader));
     let (fresh, cookie) = (format!("Bearer {fresh}"), format!("__Host-token={fresh}"));
     let user = ("authorization", bearer.as_str());
     let admin = ("authorization", fresh.as_str());
@@ -99,6 +108,8 @@ async fn refusals_come_as_the_contract_says_and_logins_reach_their_handlers() {
         ("GET /role", vec![user], 403, "forbidden"),
         ("GET /admin", vec![user], 403, "forbidden"),
         ("GET /layer", vec![admin], 403, "forbidden"),
+        ("GET /scope", vec![user], 403, "insufficient_scope"),
+        ("GET /scope", vec![reader], 403, "insufficient_scope"),
         ("GET /fresh", vec![user], 401, "fresh_login_required"),
         ("POST /user", vec![cookie, cross], 403, "cross_site_request"),
         ("GET /user", vec![user], 200, "1"),
@@ -110,11 +121,13 @@ async fn refusals_come_as_the_contract_says_and_logins_reach_their_handlers() {
         ("GET /role", vec![admin], 200, ""),
         ("GET /admin", vec![cookie], 200, ""),
         ("GET /fresh", vec![admin], 200, ""),
+        ("GET /scope", vec![reads], 200, ""),
     ] {
         let (response, body) = send(&app, request, &lines).await;
         assert_eq!(response.status(), status, "{request} {lines:?} {body}");
         let challenged = response.headers().contains_key("www-authenticate");
-        assert_eq!(challenged, status == 401, "{request}");
+        let told = status == 401 || answer == "insufficient_scope";
+        assert_eq!(challenged, told, "{request}");
         if status == 200 {
             assert_eq!(body, answer, "{request} {lines:?}");
             continue;

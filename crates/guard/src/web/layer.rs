@@ -18,6 +18,7 @@ use crate::{Guard, Refusal};
 pub struct Layer {
     guard: Guard,
     role: Option<Arc<str>>,
+    scope: Option<Arc<str>>,
     fresh: bool,
 }
 
@@ -26,6 +27,7 @@ impl Layer {
         Self {
             guard,
             role: None,
+            scope: None,
             fresh: false,
         }
     }
@@ -35,6 +37,15 @@ impl Layer {
     pub fn require_role(self, role: &str) -> Self {
         Self {
             role: Some(role.into()),
+            ..self
+        }
+    }
+
+    /// Demands this scope, too.
+    #[must_use]
+    pub fn require_scope(self, scope: &str) -> Self {
+        Self {
+            scope: Some(scope.into()),
             ..self
         }
     }
@@ -55,6 +66,9 @@ impl Layer {
             .ok_or(Refusal::Missing)?;
         if let Some(role) = &self.role {
             user.require_role(role)?;
+        }
+        if let Some(scope) = &self.scope {
+            user.require_scope(scope)?;
         }
         if self.fresh {
             user.require_fresh()?;

@@ -117,6 +117,20 @@ impl Authenticated {
         }
     }
 
+    /// Demands a scope. Tokens of `/login` name none: they are the user's own, whom
+    /// [`Authenticated::require_role`] is about.
+    ///
+    /// # Errors
+    /// [`Refusal::MissingScope`].
+    pub fn require_scope(&self, scope: &str) -> Result<(), Refusal> {
+        let mut held = self.scope.iter().flat_map(|held| held.split(' '));
+        if held.any(|held| held == scope) {
+            Ok(())
+        } else {
+            Err(Refusal::MissingScope)
+        }
+    }
+
     /// Demands a token straight from a password.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ mod output;
 mod reference;
 mod serve;
 mod session;
+mod shell;
 mod user;
 
 use std::path::PathBuf;
@@ -83,6 +84,10 @@ enum Command {
     Key(key::Key),
     /// Show the effective configuration and where each value came from
     Config(config::Show),
+    /// Print completions for a shell
+    Completions(shell::Completions),
+    /// Write manual pages
+    Man(shell::Man),
 }
 
 /// Runs the command that the arguments name.
@@ -101,6 +106,8 @@ pub fn main() -> ExitCode {
         Command::Client(client) => client.run(&global),
         Command::Key(key) => key.run(&global),
         Command::Config(show) => show.run(&global),
+        Command::Completions(completions) => completions.run(&global),
+        Command::Man(man) => man.run(&global),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

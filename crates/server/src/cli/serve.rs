@@ -1,5 +1,6 @@
 //! `countersign serve`.
 
+use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -58,6 +59,13 @@ async fn serve(mut config: Config, global: &Global) -> Result<(), Failure> {
         .local_addr()
         .map_err(|error| Failure::refused("internal", error.to_string()))?;
     config.listening_on(address);
+    let measured = match config.metrics.listen {
+        Some(listen) => Some(TcpListener::bind(listen).await.map_err(|error| {
+            let text = format!("listening on {listen} (metrics.listen): {error}");
+            Failure::refused("not_listening", text)
+        })?),
+        None => None,
+    };
     let lock = DataLock::take(&config)?;
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let opened = boot::open(&config, threads).await?;
@@ -71,14 +79,24 @@ async fn serve(mut config: Config, global: &Global) -> Result<(), Failure> {
         let _ = Output::new(global).answer(&lines, || lines.text());
     }
     let cx = Arc::new(started.cx);
-    let router = http::router(&config, Arc::clone(&cx));
+    let routers = http::routers(&config, Arc::clone(&cx));
     let follow = tokio::spawn(serve::follow_log(Arc::clone(&cx)));
     let tidy = tokio::spawn(serve::keep_tidy(Arc::clone(&cx)));
     let stop = async {
         stop.await;
         cx.feed.close();
     };
-    serve::run(&config, listener, router, stop).await;
+    let main = serve::run(&config, listener, routers.main, stop);
+    let measured = async {
+        match measured {
+            Some(listener) => serve::run(&config, listener, routers.metrics, pending()).await,
+            None => pending().await,
+        }
+    };
+    tokio::select! {
+        () = main => {}
+        () = measured => {}
+    }
     follow.abort();
     tidy.abort();
     cx.db.close().await;

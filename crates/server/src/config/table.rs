@@ -229,7 +229,7 @@ settings! {
         body_bytes: ByteSize = {"64KiB"}, ["1KiB", "16MiB"];
         /// Passwords waiting to be hashed.
         hashing_queue: usize = {"256"}, ["4", "65536"];
-        /// Open connections.
+        /// Open connections, besides those of services; past it the answer is 503.
         connections: usize = {"10000"}, ["1", "1000000"];
         /// Bytes in the head of a request.
         header_bytes: ByteSize = {"16KiB"}, ["8KiB", "1MiB"];
@@ -248,6 +248,12 @@ settings! {
     audit: Audit at "audit" {
         /// How long events are kept.
         retention: Duration = {"400d"}, ["1d", "36500d"];
+    }
+    /// What is measured.
+    metrics: Metrics at "metrics" {
+        /// Where `GET /metrics` listens by itself. If unset, it stands beside the other routes where
+        /// those listen on loopback only, and nowhere else.
+        listen: Option<SocketAddr> = {};
     }
     /// What is written to the log.
     log: Log at "log" {

@@ -116,6 +116,20 @@ impl Value for String {
     }
 }
 
+/// An address, or none.
+impl Value for Option<SocketAddr> {
+    fn read(text: &str) -> Result<Self, String> {
+        match text {
+            "" => Ok(None),
+            text => SocketAddr::read(text).map(Some),
+        }
+    }
+
+    fn show(&self) -> String {
+        self.map_or_else(|| "(not set)".into(), |address| address.show())
+    }
+}
+
 /// A secret held to the strength rule of [`secret::weakness`].
 impl Value for Option<SecretString> {
     const SECRET: bool = true;

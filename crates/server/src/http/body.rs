@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::extract::{Form, FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use serde::de::DeserializeOwned;
@@ -57,32 +57,57 @@ fn is_json(request: &Request) -> bool {
         .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
+/// The body of a route that takes a form (WHATWG URL, `application/x-www-form-urlencoded`): no name
+/// that the type knows may stand twice.
+#[derive(Debug)]
+pub struct StrictForm<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for StrictForm<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        match Form::from_request(request, state).await {
+            Ok(Form(body)) => Ok(Self(body)),
+            Err(rejection) => Err(match rejection.status() {
+                StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+                    unsupported("Send a form with Content-Type: application/x-www-form-urlencoded")
+                }
+                StatusCode::PAYLOAD_TOO_LARGE => unreadable(rejection.status()),
+                _ => ApiError::new(
+                    StatusCode::BAD_REQUEST,
+                    "invalid_form",
+                    "The form is not valid",
+                ),
+            }),
+        }
+    }
+}
+
 async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
     Bytes::from_request(request, state)
         .await
-        .map_err(|rejection| {
-            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                ApiError::new(
-                    StatusCode::PAYLOAD_TOO_LARGE,
-                    "body_too_large",
-                    "The body is too large",
-                )
-            } else {
-                ApiError::new(
-                    StatusCode::BAD_REQUEST,
-                    "invalid_body",
-                    "The body could not be read",
-                )
-            }
-        })
+        .map_err(|rejection| unreadable(rejection.status()))
+}
+
+fn unreadable(status: StatusCode) -> ApiError {
+    let (status, code, message) = match status {
+        StatusCode::PAYLOAD_TOO_LARGE => (status, "body_too_large", "The body is too large"),
+        _ => (
+            StatusCode::BAD_REQUEST,
+            "invalid_body",
+            "The body could not be read",
+        ),
+    };
+    ApiError::new(status, code, message)
+}
+
+fn unsupported(message: &'static str) -> ApiError {
+    let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+    ApiError::new(status, "unsupported_media_type", message)
 }
 
 fn not_json() -> ApiError {
-    ApiError::new(
-        StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        "unsupported_media_type",
-        "Send JSON with Content-Type: application/json",
-    )
+    unsupported("Send JSON with Content-Type: application/json")
 }
 
 /// Reads a body that is known to be meant as JSON.

@@ -247,7 +247,9 @@ impl IntoResponse for ApiError {
                 Challenge::Client => "Basic realm=\"countersign\", charset=\"UTF-8\"".to_owned(),
             }
         });
-        let mut response = (self.status, Json(self.body)).into_response();
+        let mut response = (self.status, Json(self.body.clone())).into_response();
+        // For whoever has to say it in another shape.
+        response.extensions_mut().insert(self.body);
         let headers = response.headers_mut();
         if let Some(value) = challenge.and_then(|text| HeaderValue::try_from(text).ok()) {
             headers.insert(header::WWW_AUTHENTICATE, value);

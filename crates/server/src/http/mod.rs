@@ -15,6 +15,8 @@ pub mod home;
 pub mod layers;
 pub mod login;
 pub mod metadata;
+pub mod metrics;
+pub mod oauth2;
 pub mod origin;
 pub mod revocations;
 pub mod view;
@@ -25,7 +27,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use countersign_flows::Cx;
 use utoipa::OpenApi;
@@ -35,6 +37,7 @@ use utoipa_axum::routes;
 
 use self::cookies::Cookies;
 use self::error::{ApiError, not_found};
+use self::metrics::Metrics;
 use self::revocations::Strangers;
 use crate::config::{Config, CookiePrefix, RequireAuth, TrustedProxies};
 
@@ -55,10 +58,20 @@ pub struct SiteState {
     on_loopback: bool,
     header_bytes: usize,
     openapi: String,
+    metrics: Metrics,
 }
 
-/// Builds the router for a configuration.
-pub fn router(config: &Config, cx: Arc<Cx>) -> Router {
+/// What listens.
+#[derive(Debug)]
+pub struct Routers {
+    /// Everything that clients ask for.
+    pub main: Router,
+    /// `GET /metrics` alone, for a listener of its own.
+    pub metrics: Router,
+}
+
+/// Builds the routers for a configuration.
+pub fn routers(config: &Config, cx: Arc<Cx>) -> Routers {
     let (routes, mut document) = routes().split_for_parts();
     describe(&mut document, config);
     let cors_origins: Vec<String> = config
@@ -89,7 +102,14 @@ pub fn router(config: &Config, cx: Arc<Cx>) -> Router {
         header_bytes: config.limits.header_bytes.0,
         openapi: document.to_json().unwrap_or_default(),
         cors_origins,
+        metrics: Metrics::default(),
     });
+    let metrics = metrics::router(Arc::clone(&site));
+    let routes = if on_loopback && config.metrics.listen.is_none() {
+        routes.route("/metrics", get(metrics::metrics))
+    } else {
+        routes
+    };
     let routes = routes
         .route("/", get(home::home))
         .route("/home.css", get(home::style))
@@ -103,23 +123,21 @@ pub fn router(config: &Config, cx: Arc<Cx>) -> Router {
             )
         })
         .layer(DefaultBodyLimit::max(config.limits.body_bytes.0))
-        .layer(from_fn_with_state(Arc::clone(&site), cross_site::layer))
-        .layer(from_fn_with_state(Arc::clone(&site), layers::time_limit))
-        .layer(from_fn_with_state(Arc::clone(&site), layers::head_limit));
+        .layer(from_fn_with_state(Arc::clone(&site), layers::pass));
     let routes = match layers::cors(&site.cors_origins) {
         Some(cors) => routes.layer(cors),
         None => routes,
     };
     let routes = routes
-        .layer(from_fn(layers::careful_headers))
         .layer(from_fn_with_state(Arc::clone(&site), layers::observe))
         .with_state(site);
-    match public_url.path().trim_end_matches('/') {
+    let main = match public_url.path().trim_end_matches('/') {
         "" => routes,
         path => Router::new()
             .nest(path, routes)
             .fallback(|| async { not_found("route") }),
-    }
+    };
+    Routers { main, metrics }
 }
 
 /// Every route with a documented contract; the OpenAPI document is made from these declarations.
@@ -159,8 +177,11 @@ fn routes() -> OpenApiRouter<Site> {
         .routes(routes!(admin::admin_revoke_key))
         .routes(routes!(admin::admin_list_clients, admin::admin_add_client))
         .routes(routes!(admin::admin_remove_client))
+        .routes(routes!(admin::admin_revoke_token))
         .routes(routes!(admin::admin_read_audit))
         .routes(routes!(revocations::follow_revocations))
+        .routes(routes!(oauth2::introspect))
+        .routes(routes!(oauth2::revoke))
         .routes(routes!(metadata::jwks))
         .routes(routes!(metadata::metadata))
         .routes(routes!(metadata::openapi))

@@ -7,6 +7,7 @@ mod beside;
 mod configuration;
 mod refusals;
 mod serve;
+mod shell;
 
 use countersign_testkit::{Exit, Home, Server};
 use serde_json::{Value, json};

@@ -20,6 +20,8 @@ mod kill;
 mod limits;
 mod login;
 mod logout;
+mod metrics;
+mod oauth2;
 mod openapi;
 mod password;
 mod postgres;

@@ -103,11 +103,11 @@ async fn codes_named_in_the_document_are_in_the_list() {
     let (_server, client) = start(&[]);
     let document = client.get("/openapi.json").send().await.json();
     let mut named = 0;
-    for operation in document["paths"]
-        .as_object()
-        .unwrap()
-        .values()
-        .flat_map(|path| path.as_object().unwrap().values())
+    let paths = document["paths"].as_object().unwrap();
+    for operation in paths
+        .iter()
+        .filter(|(path, _)| !path.starts_with("/oauth2/")) // whose words are RFC 6749's
+        .flat_map(|(_, methods)| methods.as_object().unwrap().values())
     {
         for (status, response) in operation["responses"].as_object().unwrap() {
             if status.starts_with('2') {

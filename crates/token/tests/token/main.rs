@@ -56,6 +56,7 @@ mod support {
             email_verified: None,
             roles: vec!["admin".into()],
             token_type: "access".into(),
+            scope: None,
             fresh: true,
         }
     }

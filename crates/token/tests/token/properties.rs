@@ -58,13 +58,14 @@ prop_compose! {
         email in prop::option::of("\\PC{0,16}"),
         email_verified in any::<Option<bool>>(),
         roles in prop::collection::vec("\\PC{0,8}", 0..4),
+        scope in prop::option::of("\\PC{0,16}"),
         fresh in any::<bool>(),
     ) -> Claims {
         let [iss, sub, client_id, jti, sid] = ids;
         let [iat, nbf, exp] = times;
         Claims {
             iss, sub, aud, client_id, iat, nbf, exp, jti, sid, rev: Seq(rev),
-            username, email, email_verified, roles, token_type: "access".into(), fresh,
+            username, email, email_verified, roles, scope, token_type: "access".into(), fresh,
         }
     }
 }
