@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use countersign_core::Seq;
 use countersign_store::log as stored;
+use countersign_token::Floor;
 use countersign_token::feed::{MAX_FLOORS, Page};
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
@@ -173,9 +174,7 @@ impl Feed {
 /// rather than trust it.
 pub async fn answer(cx: &Cx, question: Question) -> Result<String, FlowError> {
     cx.feed.note(cx, &question);
-    // Boxed, here and below: a question that waits has no use for the room that a query takes, and
-    // there are thousands of them.
-    Box::pin(log::look(cx)).await?;
+    log::look(cx).await?;
     // Listened to before the news are read: what is told from here on is no older than that look.
     let mut told = cx.feed.rounds.listen();
     let (mut news, gathering) = cx.feed.rounds.news();
@@ -208,7 +207,7 @@ pub async fn answer(cx: &Cx, question: Question) -> Result<String, FlowError> {
         question.after
     };
     let limit = question.limit.clamp(1, MAX_FLOORS);
-    let page = Box::pin(page(cx, after, news, limit)).await?;
+    let page = page(cx, after, news, limit).await?;
     // Told anew each time: the follower's clock is set by it.
     Ok(page.at(cx.clock.now().as_secs()))
 }
@@ -229,11 +228,8 @@ async fn page(cx: &Cx, after: Seq, news: News, limit: usize) -> Result<Arc<Page>
     if let Some(page) = made() {
         return Ok(page);
     }
-    let wanted = i64::try_from(limit + 1).unwrap_or(i64::MAX);
-    let mut floors = {
-        let mut reader = cx.db.read().await?;
-        stored::floors_after(&mut reader.conn(), after, wanted).await?
-    };
+    // Boxed: whoever waits for their turn does not keep the room that a query takes.
+    let mut floors = Box::pin(read(cx, after, limit + 1)).await?;
     floors.retain(|floor| floor.seq <= news.seq);
     let more = floors.len() > limit;
     floors.truncate(limit);
@@ -244,6 +240,12 @@ async fn page(cx: &Cx, after: Seq, news: News, limit: usize) -> Result<Arc<Page>
     let page = Arc::new(Page::new(seq, life, news.keys, more, &floors));
     cx.feed.pages().keep(key, &page);
     Ok(page)
+}
+
+async fn read(cx: &Cx, after: Seq, most: usize) -> Result<Vec<Floor>, FlowError> {
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let mut reader = cx.db.read().await?;
+    Ok(stored::floors_after(&mut reader.conn(), after, most).await?)
 }
 
 /// Pages that were made, for whoever asks the same: followers move together, and those far behind
