@@ -5,11 +5,12 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use countersign_core::Seq;
 use countersign_store::log as stored;
+use countersign_token::Floor;
 use countersign_token::feed::{MAX_FLOORS, Page};
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
@@ -44,8 +45,9 @@ pub struct Feed {
     waiting: AtomicUsize,
     followers: Mutex<HashMap<String, Follower>>,
     acknowledged: Notify,
-    /// One page is read at a time: whoever waits here finds that what they want has been made.
-    pages: tokio::sync::Mutex<Pages>,
+    pages: Mutex<Pages>,
+    /// One page is made at a time: whoever waited here finds that what they want is there.
+    making: tokio::sync::Mutex<()>,
 }
 
 /// What the last look found, taken together: the position without its keys could renew a lease on
@@ -73,7 +75,8 @@ impl Default for Feed {
             waiting: AtomicUsize::new(0),
             followers: Mutex::default(),
             acknowledged: Notify::new(),
-            pages: tokio::sync::Mutex::default(),
+            pages: Mutex::default(),
+            making: tokio::sync::Mutex::default(),
         }
     }
 }
@@ -90,8 +93,12 @@ impl Feed {
     }
 
     /// Forgets the pages read so far: nobody may ask for them again, and what they hold expires.
-    pub(crate) async fn forget_pages(&self) {
-        *self.pages.lock().await = Pages::default();
+    pub(crate) fn forget_pages(&self) {
+        *self.pages() = Pages::default();
+    }
+
+    fn pages(&self) -> MutexGuard<'_, Pages> {
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many questions wait for an answer.
@@ -212,16 +219,17 @@ async fn page(cx: &Cx, after: Seq, news: News, limit: usize) -> Result<Arc<Page>
     if after == news.seq {
         return Ok(Arc::new(Page::new(after, life, news.keys, false, &[])));
     }
-    let mut pages = cx.feed.pages.lock().await;
     let key = (after, news, limit);
-    if let Some(page) = pages.made.get(&key) {
-        return Ok(Arc::clone(page));
+    let made = || cx.feed.pages().made.get(&key).map(Arc::clone);
+    if let Some(page) = made() {
+        return Ok(page);
     }
-    let wanted = i64::try_from(limit + 1).unwrap_or(i64::MAX);
-    let mut floors = {
-        let mut reader = cx.db.read().await?;
-        stored::floors_after(&mut reader.conn(), after, wanted).await?
-    };
+    let _turn = cx.feed.making.lock().await;
+    if let Some(page) = made() {
+        return Ok(page);
+    }
+    // Boxed: whoever waits for their turn does not keep the room that a query takes.
+    let mut floors = Box::pin(read(cx, after, limit + 1)).await?;
     floors.retain(|floor| floor.seq <= news.seq);
     let more = floors.len() > limit;
     floors.truncate(limit);
@@ -230,8 +238,14 @@ async fn page(cx: &Cx, after: Seq, news: News, limit: usize) -> Result<Arc<Page>
         _ => news.seq,
     };
     let page = Arc::new(Page::new(seq, life, news.keys, more, &floors));
-    pages.keep(key, &page);
+    cx.feed.pages().keep(key, &page);
     Ok(page)
+}
+
+async fn read(cx: &Cx, after: Seq, most: usize) -> Result<Vec<Floor>, FlowError> {
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let mut reader = cx.db.read().await?;
+    Ok(stored::floors_after(&mut reader.conn(), after, most).await?)
 }
 
 /// Pages that were made, for whoever asks the same: followers move together, and those far behind

@@ -109,7 +109,9 @@ pub async fn look(cx: &Cx) -> Result<(), FlowError> {
     }
     let began = micros(cx.clock.monotonic()).max(1);
     let began_on = cx.clock.now();
-    match look_now(cx).await {
+    // Boxed, so that those who wait for their turn do not keep the room that a query takes: there
+    // are thousands of them.
+    match Box::pin(look_now(cx)).await {
         Ok(look) => {
             cx.log
                 .looked_on

@@ -9,6 +9,7 @@ use countersign_store::keys::SealedKey;
 use countersign_store::{Conn, events, keys, log, users};
 use countersign_token::{Algorithm, Policy, Verifier};
 
+use crate::clients::Services;
 use crate::cx::Parts;
 use crate::feed::Feed;
 use crate::keys::{Keys, created, make, seal_context};
@@ -136,6 +137,7 @@ fn context(parts: Parts) -> Cx {
         keys: Keys::new(shared_key),
         log: Watch::default(),
         feed: Feed::default(),
+        services: Services::default(),
         settings,
     }
 }

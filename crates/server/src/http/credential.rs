@@ -74,7 +74,7 @@ pub async fn service(site: &Site, headers: &HeaderMap) -> Result<Option<Client>,
     let Some((id, secret)) = basic(headers)? else {
         return Ok(None);
     };
-    let client = clients::authenticate(&site.cx, &id, &secret).await?;
+    let client = Box::pin(clients::authenticate(&site.cx, &id, &secret)).await?;
     client.map(Some).ok_or_else(invalid_client)
 }
 

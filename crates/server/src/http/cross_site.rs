@@ -1,10 +1,8 @@
 //! The cross-site rule: a change that rides on a cookie, or sets one, must come from our own pages
 //! or from an origin that the operator named.
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, Method, header};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
 
 use super::Site;
 use super::error::{ApiError, cross_site};
@@ -12,18 +10,15 @@ use super::error::{ApiError, cross_site};
 static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Refuses an unsafe request from another site that carries one of our cookies.
-pub async fn layer(State(site): State<Site>, request: Request, next: Next) -> Response {
+pub fn check_change(site: &Site, request: &Request) -> Result<(), ApiError> {
     let safe = matches!(
         *request.method(),
         Method::GET | Method::HEAD | Method::OPTIONS
     );
-    if !safe
-        && site.cookies.any(request.headers())
-        && let Err(error) = check(&site, request.headers())
-    {
-        return error.into_response();
+    if safe || !site.cookies.any(request.headers()) {
+        return Ok(());
     }
-    next.run(request).await
+    check(site, request.headers())
 }
 
 /// The rule itself; asked directly by what would set a cookie.

@@ -31,7 +31,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use countersign_flows::Cx;
 use utoipa::OpenApi;
@@ -139,20 +139,12 @@ pub fn routers(config: &Config, cx: Arc<Cx>) -> Routers {
             )
         })
         .layer(DefaultBodyLimit::max(config.limits.body_bytes.0))
-        .layer(from_fn_with_state(Arc::clone(&site), cross_site::layer))
-        .layer(from_fn_with_state(Arc::clone(&site), layers::admit))
-        .layer(from_fn_with_state(Arc::clone(&site), layers::time_limit))
-        .layer(from_fn_with_state(Arc::clone(&site), layers::head_limit))
-        .layer(from_fn(oauth2::layer));
+        .layer(from_fn_with_state(Arc::clone(&site), layers::pass));
     let routes = match layers::cors(&site.cors_origins) {
         Some(cors) => routes.layer(cors),
         None => routes,
     };
     let routes = routes
-        .layer(from_fn_with_state(
-            Arc::clone(&site),
-            layers::careful_headers,
-        ))
         .layer(from_fn_with_state(Arc::clone(&site), layers::observe))
         .with_state(site);
     let main = match public_url.path().trim_end_matches('/') {

@@ -1,9 +1,8 @@
 //! `/oauth2/*`: asking about a token, and taking one back, in the words of OAuth 2.0.
 
 use axum::Json;
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use countersign_flows::tokens;
 use serde::Serialize;
@@ -24,13 +23,9 @@ pub struct OauthError {
     error_description: String,
 }
 
-/// Gives every refusal below `/oauth2/` the shape that its clients read, those of the framework
-/// included.
-pub async fn layer(request: Request, next: Next) -> Response {
-    let ours = request.uri().path().starts_with("/oauth2/");
-    let response = next.run(request).await;
-    let said = response.extensions().get::<ErrorBody>();
-    let Some(body) = said.filter(|_| ours).cloned() else {
+/// Gives a refusal the shape that clients of `/oauth2/` read, one of the framework included.
+pub fn in_its_shape(response: Response) -> Response {
+    let Some(body) = response.extensions().get::<ErrorBody>().cloned() else {
         return response;
     };
     let error = match response.status() {

@@ -123,6 +123,8 @@ pub async fn follow_revocations(
     if service.is_none() && !site.strangers.admitted {
         return Err(invalid_client());
     }
+    // They are slices of what the connection read: it need not keep that while the question waits.
+    drop(headers);
     let _place = match service {
         Some(_) => None,
         None => {
