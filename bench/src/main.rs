@@ -57,19 +57,16 @@ async fn main() -> ExitCode {
     let part = args.next().unwrap_or_default();
     let rest: Vec<String> = args.collect();
     match part.as_str() {
-        "revocation" => revocation(options(rest)).await,
-        "child-followers" => done(followers::run(&rest).await),
-        "child-idle" => done(idle::run(&rest).await),
-        "child-million" => done(million::run(&rest).await),
-        "child-routes" => done(routes::run(&rest).await),
+        "revocation" => return revocation(options(rest)).await,
+        "child-followers" => followers::run(&rest).await,
+        "child-idle" => idle::run(&rest).await,
+        "child-million" => million::run(&rest).await,
+        "child-routes" => routes::run(&rest).await,
         _ => {
             eprintln!("use script/bench --help");
-            ExitCode::from(2)
+            return ExitCode::from(2);
         }
     }
-}
-
-fn done((): ()) -> ExitCode {
     ExitCode::SUCCESS
 }
 
