@@ -15,6 +15,7 @@ mod written;
 pub mod admin;
 pub mod audit;
 pub mod authenticate;
+pub mod backup;
 pub mod clients;
 pub mod delete_account;
 pub mod feed;

@@ -1,6 +1,6 @@
 //! The audit log, in the order of commits.
 
-use countersign_core::{Event, Timestamp};
+use countersign_core::{Event, EventKind, Timestamp};
 
 use crate::args::args;
 use crate::conn::Conn;
@@ -13,6 +13,7 @@ statements! {
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     PAGE = "SELECT seq, at, kind, actor, subject, session, client, address, data FROM events
         WHERE seq < $1 ORDER BY seq DESC LIMIT $2";
+    LAST_OF = "SELECT MAX(at) AS at FROM events WHERE kind = $1";
     PRUNE = "DELETE FROM events WHERE seq IN
         (SELECT seq FROM events WHERE at < $1 ORDER BY at LIMIT $2)";
 }
@@ -85,6 +86,16 @@ pub async fn page(
             })
         })
         .collect()
+}
+
+/// When something of this kind happened last, as far as the log goes back.
+pub async fn last_of(
+    conn: &mut Conn<'_>,
+    kind: EventKind,
+) -> Result<Option<Timestamp>, StoreError> {
+    conn.one(LAST_OF, args![kind.as_str()])
+        .await?
+        .optional_time("at")
 }
 
 /// Forgets up to `limit` events from before `before`; answers how many.

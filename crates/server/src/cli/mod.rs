@@ -1,13 +1,16 @@
 //! The command line: it parses, calls one flow, and prints.
 
 mod ask;
+mod backup;
 mod client;
 mod config;
 mod failure;
 mod key;
+mod migrate;
 mod output;
 #[cfg(test)]
 mod reference;
+mod restore;
 mod serve;
 mod session;
 mod user;
@@ -83,6 +86,12 @@ enum Command {
     Key(key::Key),
     /// Show the effective configuration and where each value came from
     Config(config::Show),
+    /// Write the database to one file, while the server runs or not
+    Backup(backup::Backup),
+    /// Put a backup in the place of the database, and end everything that was ever issued
+    Restore(restore::Restore),
+    /// Bring the database to the schema of this version, which `serve` does too
+    Migrate(migrate::Migrate),
 }
 
 /// Runs the command that the arguments name.
@@ -101,6 +110,9 @@ pub fn main() -> ExitCode {
         Command::Client(client) => client.run(&global),
         Command::Key(key) => key.run(&global),
         Command::Config(show) => show.run(&global),
+        Command::Backup(backup) => backup.run(&global),
+        Command::Restore(restore) => restore.run(&global),
+        Command::Migrate(migrate) => migrate.run(&global),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -155,29 +167,48 @@ fn with_cx(
     work: impl AsyncFnOnce(&Cx) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let config = configuration(global, Vec::new())?;
-    if let Some(file) = boot::missing_database(&config).filter(|_| place == Where::Existing) {
-        let text = format!(
-            "there is no database at {} yet: `countersign user add` and `countersign serve` make \
-             it, and --data names another directory",
-            file.display()
-        );
-        return Err(Failure::refused("no_database", text));
+    if place == Where::Existing {
+        must_exist(&config)?;
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::refused("internal", format!("starting: {error}")))?;
-    runtime.block_on(async {
-        let opened = boot::open(&config, 1).await?;
-        let db = opened.parts.db.clone();
-        let done = async {
-            let cx = start::command(opened.parts)
-                .await
-                .map_err(BootError::from)?;
-            work(&cx).await
-        };
-        let done = done.await;
-        db.close().await;
+    block_on(async {
+        let cx = open(&config).await?;
+        let done = work(&cx).await;
+        cx.db.close().await;
         done
     })
+}
+
+/// Refuses where there is no database yet.
+fn must_exist(config: &Config) -> Result<(), Failure> {
+    let Some(file) = boot::missing_database(config) else {
+        return Ok(());
+    };
+    let text = format!(
+        "there is no database at {} yet: `countersign user add` and `countersign serve` make it, \
+         and --data names another directory",
+        file.display()
+    );
+    Err(Failure::refused("no_database", text))
+}
+
+/// The context of one command.
+async fn open(config: &Config) -> Result<Cx, Failure> {
+    let parts = boot::open(config, 1).await?.parts;
+    let db = parts.db.clone();
+    match start::command(parts).await {
+        Ok(cx) => Ok(cx),
+        Err(error) => {
+            db.close().await;
+            Err(BootError::from(error).into())
+        }
+    }
+}
+
+/// Runs what a command does on one thread.
+fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::refused("internal", format!("starting: {error}")))?
+        .block_on(work)
 }

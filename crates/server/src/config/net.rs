@@ -293,8 +293,13 @@ pub struct DatabaseUrl {
 impl DatabaseUrl {
     /// The SQLite database in a data directory.
     pub fn in_directory(data: &Path) -> Self {
+        Self::of_file(&data.join("countersign.db"))
+    }
+
+    /// A SQLite database.
+    pub fn of_file(file: &Path) -> Self {
         // The path of a SQLite URL is percent-decoded, and ends at a question mark.
-        let path = data.join("countersign.db").display().to_string();
+        let path = file.display().to_string();
         let path = path
             .replace('%', "%25")
             .replace('?', "%3F")
@@ -329,6 +334,11 @@ impl DatabaseUrl {
             }
         }
         Some(OsString::from_vec(decoded).into())
+    }
+
+    /// The URL as it is typed where the password comes from elsewhere.
+    pub fn without_password(&self) -> String {
+        self.show().replacen(":***@", "@", 1)
     }
 
     /// The whole URL, password included: for connecting, never for showing.
