@@ -191,13 +191,7 @@ pub fn replace(new: &Path, old: &Path, aside: &Path) -> io::Result<()> {
     File::open(new)?.sync_all()?;
     let [_, wal, shm] = files(old);
     for (from, to) in files(old).iter().zip(files(aside)) {
-        if from.exists() {
-            // Not every file system has links.
-            fs::hard_link(from, &to).or_else(|_| {
-                fs::copy(from, &to)?;
-                File::open(&to)?.sync_all()
-            })?;
-        }
+        keep(from, &to)?;
     }
     sync_directory(old)?;
     // Only where `old` could not be settled, being damaged. SQLite would take the log of one
@@ -211,6 +205,18 @@ pub fn replace(new: &Path, old: &Path, aside: &Path) -> io::Result<()> {
     sync_directory(old)?;
     fs::rename(new, old)?;
     sync_directory(old)
+}
+
+/// Keeps a file under a second name as well, where it exists and the name is free.
+pub fn keep(file: &Path, name: &Path) -> io::Result<()> {
+    if !file.exists() || name.exists() {
+        return Ok(());
+    }
+    // Not every file system has links.
+    fs::hard_link(file, name).or_else(|_| {
+        fs::copy(file, name)?;
+        File::open(name)?.sync_all()
+    })
 }
 
 /// Flushes to the disk which names the directory of `file` has.

@@ -157,14 +157,14 @@ impl Restore {
         copy: &Path,
     ) -> Result<Restored, Failure> {
         let replaces = snapshot::files(database).iter().any(|file| file.exists());
-        let past = past(database).await?;
+        let aside = aside(database, &cx.clock);
+        let past = past(database, &aside).await?;
         let file = self.file.file_name().unwrap_or_default().to_string_lossy();
         backup::restored(cx, past, &file).await?;
         cx.db.close().await;
         snapshot::settle(copy)
             .await
             .map_err(|error| self.unfit(&error))?;
-        let aside = aside(database, &cx.clock);
         snapshot::replace(copy, database, &aside).map_err(|error| {
             Failure::refused("file_unusable", format!("{}: {error}", database.display()))
         })?;
@@ -201,15 +201,29 @@ impl Restore {
 }
 
 /// What the database that is to be replaced had promised; nothing where there is none, or where it
-/// cannot be read, which may be why it is replaced. It is one file afterwards, unless it cannot be
-/// read.
-async fn past(database: &Path) -> Result<Option<Past>, Failure> {
+/// cannot be read, which may be why it is replaced. Unless it cannot be read it is one file
+/// afterwards.
+async fn past(database: &Path, aside: &Path) -> Result<Option<Past>, Failure> {
+    let unusable = |error: io::Error| {
+        Failure::refused("file_unusable", format!("{}: {error}", database.display()))
+    };
     if !database.exists() {
         return Ok(None);
     }
-    match snapshot::settle(database).await {
+    // SQLite removes a log that does not fit what is left of a damaged database.
+    let ([_, wal, _], [_, kept_wal, _]) = (snapshot::files(database), snapshot::files(aside));
+    snapshot::keep(&wal, &kept_wal).map_err(unusable)?;
+    let settled = snapshot::settle(database).await;
+    let unavailable = matches!(settled, Err(FileError::Store(StoreError::Unavailable(_))));
+    if settled.is_ok() || unavailable {
+        match fs::remove_file(&kept_wal) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unusable(error)),
+            _ => {}
+        }
+    }
+    match settled {
         Ok(()) => Ok(snapshot::past(database).await.ok()),
-        Err(FileError::Store(StoreError::Unavailable(_))) => Err(Failure::refused(
+        Err(_) if unavailable => Err(Failure::refused(
             "in_use",
             format!(
                 "another command uses {}: try again when it has ended",

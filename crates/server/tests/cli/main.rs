@@ -3,9 +3,12 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test's helpers")]
 
 mod answers;
+mod backup;
 mod beside;
 mod configuration;
+mod migrate;
 mod refusals;
+mod restore;
 mod serve;
 
 use countersign_testkit::{Exit, Home, Server};
