@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use countersign_core::{Actor, Event, EventKind, Reason, Scope, Timestamp};
 use countersign_store::snapshot::Past;
-use countersign_store::{events, keys, log};
+use countersign_store::{Conn, StoreError, events, keys, log};
 
 use crate::keys::{created, make};
 use crate::written::floor;
@@ -19,11 +19,9 @@ pub async fn made(cx: &Cx, file: &str) -> Result<(), FlowError> {
 }
 
 /// When the database was last written to a backup, or came from one.
-pub async fn last(cx: &Cx) -> Result<Option<Timestamp>, FlowError> {
-    let mut reader = cx.db.read().await?;
-    let mut conn = reader.conn();
-    let made = events::last_of(&mut conn, EventKind::BackupMade).await?;
-    Ok(made.max(events::last_of(&mut conn, EventKind::BackupRestored).await?))
+pub(crate) async fn last(conn: &mut Conn<'_>) -> Result<Option<Timestamp>, StoreError> {
+    let made = events::last_of(conn, EventKind::BackupMade).await?;
+    Ok(made.max(events::last_of(conn, EventKind::BackupRestored).await?))
 }
 
 /// Makes up for what a database from a backup has forgotten: everything that was ever issued ends,

@@ -32,6 +32,7 @@ pub mod register;
 pub mod sessions;
 pub mod start;
 pub mod throttle;
+pub mod vitals;
 
 pub use authenticate::{Credential, Identity, Live, Via};
 pub use clock::Clock;

@@ -89,9 +89,9 @@ pub async fn open(config: &Config, hashing_threads: usize) -> Result<Opened, Boo
     })
 }
 
-/// As [`open`] for a database file that is to become the configured one, with the secret that there
-/// is: none is made.
-pub async fn open_copy(config: &Config, file: &Path) -> Result<Parts, BootError> {
+/// As [`open`] for a database that is there, which may be another than the configured one, and with
+/// the secret that there is: nothing is made, and no copy kept of an older database.
+pub async fn open_as_it_is(config: &Config, url: &DatabaseUrl) -> Result<Parts, BootError> {
     let secret = match &config.secret.key {
         Some(secret) => secret.clone(),
         None => {
@@ -102,7 +102,7 @@ pub async fn open_copy(config: &Config, file: &Path) -> Result<Parts, BootError>
     let with = prepare(config, &secret, 1)?;
     let options = Options {
         keep_old: false,
-        ..Options::new(DatabaseUrl::of_file(file).expose())
+        ..Options::new(url.expose())
     };
     Ok(with(Db::open(&options).await?))
 }

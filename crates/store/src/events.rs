@@ -14,6 +14,7 @@ statements! {
     PAGE = "SELECT seq, at, kind, actor, subject, session, client, address, data FROM events
         WHERE seq < $1 ORDER BY seq DESC LIMIT $2";
     LAST_OF = "SELECT MAX(at) AS at FROM events WHERE kind = $1";
+    FIRST = "SELECT MIN(at) AS at FROM events";
     PRUNE = "DELETE FROM events WHERE seq IN
         (SELECT seq FROM events WHERE at < $1 ORDER BY at LIMIT $2)";
 }
@@ -96,6 +97,11 @@ pub async fn last_of(
     conn.one(LAST_OF, args![kind.as_str()])
         .await?
         .optional_time("at")
+}
+
+/// How far the log goes back.
+pub async fn first(conn: &mut Conn<'_>) -> Result<Option<Timestamp>, StoreError> {
+    conn.one(FIRST, args![]).await?.optional_time("at")
 }
 
 /// Forgets up to `limit` events from before `before`; answers how many.

@@ -4,6 +4,7 @@ mod ask;
 mod backup;
 mod client;
 mod config;
+mod doctor;
 mod failure;
 mod key;
 mod migrate;
@@ -68,6 +69,14 @@ struct Global {
     quiet: bool,
 }
 
+impl Global {
+    /// Whether colors are welcome, where there is a terminal to show them.
+    fn color(&self) -> bool {
+        let unwanted = std::env::var_os("NO_COLOR").is_some_and(|set| !set.is_empty());
+        !self.no_color && !unwanted
+    }
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Start the server
@@ -86,6 +95,8 @@ enum Command {
     Key(key::Key),
     /// Show the effective configuration and where each value came from
     Config(config::Show),
+    /// Look for what is wrong here, and say how to mend it
+    Doctor(doctor::Doctor),
     /// Write the database to one file, while the server runs or not
     Backup(backup::Backup),
     /// Put a backup in the place of the database, and end everything that was ever issued
@@ -110,6 +121,11 @@ pub fn main() -> ExitCode {
         Command::Client(client) => client.run(&global),
         Command::Key(key) => key.run(&global),
         Command::Config(show) => show.run(&global),
+        Command::Doctor(doctor) => match doctor.run(&global) {
+            Ok(true) => Ok(()),
+            Ok(false) => return ExitCode::FAILURE,
+            Err(failure) => Err(failure),
+        },
         Command::Backup(backup) => backup.run(&global),
         Command::Restore(restore) => restore.run(&global),
         Command::Migrate(migrate) => migrate.run(&global),

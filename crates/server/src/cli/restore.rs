@@ -16,7 +16,7 @@ use super::backup::{database_file, secret_place};
 use super::output::{Output, when};
 use super::{Failure, Global, block_on, configuration};
 use crate::boot::{self, BootError, DataLock};
-use crate::config::Config;
+use crate::config::{Config, DatabaseUrl};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -116,7 +116,7 @@ impl Restore {
 
     /// The copy, with the secret that it must have been sealed with.
     async fn open(&self, config: &Config, copy: &Path) -> Result<Cx, Failure> {
-        let parts = boot::open_copy(config, copy).await.map_err(|error| match error {
+        let parts = boot::open_as_it_is(config, &DatabaseUrl::of_file(copy)).await.map_err(|error| match error {
             BootError::SecretMissing(path) => {
                 let (file, path) = (self.file.display(), path.display());
                 Failure::configuration("secret_missing", format!(

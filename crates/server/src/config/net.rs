@@ -28,6 +28,19 @@ impl Origin {
         self.0.starts_with("https:")
     }
 
+    /// Whether browsers take it for this machine itself, and so for safe: `localhost`, a name below
+    /// it, or a loopback address (Secure Contexts, 3.1).
+    pub fn is_loopback(&self) -> bool {
+        let host = self.0.split_once("://").map_or("", |(_, host)| host);
+        let host = match host.strip_prefix('[') {
+            Some(address) => address.split(']').next().unwrap_or_default(),
+            None => host.split(':').next().unwrap_or_default(),
+        };
+        host == "localhost"
+            || host.ends_with(".localhost")
+            || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+    }
+
     /// Splits an http or https URL into its origin and what follows it.
     fn split(url: &str) -> Option<(Self, &str)> {
         let (scheme, rest) = url.split_once("://")?;

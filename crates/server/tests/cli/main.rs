@@ -6,6 +6,7 @@ mod answers;
 mod backup;
 mod beside;
 mod configuration;
+mod doctor;
 mod migrate;
 mod refusals;
 mod restore;
