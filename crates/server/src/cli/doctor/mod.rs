@@ -2,6 +2,7 @@
 
 mod checks;
 mod facts;
+mod reach;
 #[cfg(test)]
 mod tests;
 

@@ -25,9 +25,8 @@ fn config(settings: &[(&str, &str)]) -> Config {
         ("SECRET_KEY", STRONG),
     ];
     let all = proxied.iter().chain(settings);
-    let environment = all.filter(|(_, value)| !value.is_empty());
     let inputs = Inputs {
-        environment: environment
+        environment: all
             .map(|(name, value)| (name.into(), value.into()))
             .collect(),
         directory: PathBuf::from("/nowhere"),
@@ -302,10 +301,15 @@ const CASES: &[(&str, Change, Change)] = &[
     (
         "proxies_not_named",
         |f| f.config.server.trusted_proxies = Default::default(),
+        // Reached without a proxy.
         |f| {
-            f.config.server.trusted_proxies = Default::default();
-            f.config.server.public_url =
-                crate::config::PublicUrl::of_listener(f.config.server.listen);
+            set(
+                f,
+                &[
+                    ("COUNTERSIGN_SERVER__TRUSTED_PROXIES", ""),
+                    ("COUNTERSIGN_SERVER__PUBLIC_URL", "http://192.168.1.5:5000"),
+                ],
+            )
         },
     ),
     (
