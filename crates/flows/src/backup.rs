@@ -20,8 +20,7 @@ pub async fn made(cx: &Cx, file: &str) -> Result<(), FlowError> {
 
 /// When the database was last written to a backup, or came from one.
 pub(crate) async fn last(conn: &mut Conn<'_>) -> Result<Option<Timestamp>, StoreError> {
-    let made = events::last_of(conn, EventKind::BackupMade).await?;
-    Ok(made.max(events::last_of(conn, EventKind::BackupRestored).await?))
+    events::last_of(conn, [EventKind::BackupMade, EventKind::BackupRestored]).await
 }
 
 /// Makes up for what a database from a backup has forgotten: everything that was ever issued ends,

@@ -26,7 +26,8 @@ pub struct Vitals {
     pub commit: Duration,
     /// How far the audit log goes back.
     pub since: Option<Timestamp>,
-    /// When the database was last written to a backup by `countersign backup`, or came from one.
+    /// When the database was last written to a backup by `countersign backup`, or came from one;
+    /// looked for on SQLite only.
     pub last_backup: Option<Timestamp>,
 }
 
@@ -40,7 +41,11 @@ pub async fn look(parts: &Parts) -> Result<Vitals, FlowError> {
             log::seq(&mut conn).await?,
             log::secret_check(&mut conn).await?,
             events::first(&mut conn).await?,
-            backup::last(&mut conn).await?,
+            // PostgreSQL's backups are not ours.
+            match parts.db.is_embedded() {
+                true => backup::last(&mut conn).await?,
+                false => None,
+            },
         )
     };
     let mut commits = Vec::with_capacity(COMMITS);

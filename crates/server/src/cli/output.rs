@@ -149,6 +149,19 @@ mod tests {
     }
 
     #[test]
+    fn sizes_are_round_and_never_too_small_to_see() {
+        for (bytes, shown) in [
+            (1, "1 kB"),
+            (999_999, "1000 kB"),
+            (1_000_000, "1.0 MB"),
+            (360_525_824, "360.5 MB"),
+            (12_340_000_000, "12.3 GB"),
+        ] {
+            assert_eq!(size(bytes), shown);
+        }
+    }
+
+    #[test]
     fn moments_are_dates_of_the_gregorian_calendar() {
         for (seconds, date) in [
             (-1, "1969-12-31 23:59"),

@@ -61,6 +61,10 @@ impl Restore {
             let last = restored
                 .last_event
                 .map_or_else(String::new, |at| format!(", latest entry {} UTC", when(at)));
+            let keys = match config.secret.jwt_key {
+                None => "the signing keys are new",
+                Some(_) => "JWT_SECRET_KEY is what it was: whoever holds it can sign",
+            };
             let kept = restored.kept.as_ref().map_or_else(String::new, |kept| {
                 format!(
                     "\nThe database that was there is kept as {}",
@@ -69,16 +73,12 @@ impl Restore {
             });
             format!(
                 "Restored {} from {} (schema {}{last})\n\
-                 Everybody is signed out, and the signing keys are new{kept}",
+                 Everybody is signed out, and {keys}{kept}",
                 database.display(),
                 self.file.display(),
                 restored.schema,
             )
-        })?;
-        if config.secret.jwt_key.is_some() {
-            out.hint("JWT_SECRET_KEY is the same as before: whoever holds it can sign");
-        }
-        Ok(())
+        })
     }
 
     fn may_read(&self, database: &Path) -> Result<(), Failure> {
@@ -116,16 +116,21 @@ impl Restore {
 
     /// The copy, with the secret that it must have been sealed with.
     async fn open(&self, config: &Config, copy: &Path) -> Result<Cx, Failure> {
-        let parts = boot::open_as_it_is(config, &DatabaseUrl::of_file(copy)).await.map_err(|error| match error {
-            BootError::SecretMissing(path) => {
-                let (file, path) = (self.file.display(), path.display());
-                Failure::configuration("secret_missing", format!(
-                    "{path} is missing: put the one there that was kept beside {file}, or set \
+        let parts = boot::open_as_it_is(config, &DatabaseUrl::of_file(copy))
+            .await
+            .map_err(|error| match error {
+                BootError::SecretMissing(path) => {
+                    let (file, path) = (self.file.display(), path.display());
+                    Failure::configuration(
+                        "secret_missing",
+                        format!(
+                            "{path} is missing: put the one there that you kept for {file}, or set \
                      SECRET_KEY to it"
-                ))
-            }
-            error => error.into(),
-        })?;
+                        ),
+                    )
+                }
+                error => error.into(),
+            })?;
         let db = parts.db.clone();
         match start::command(parts).await {
             Ok(cx) => Ok(cx),
@@ -138,7 +143,7 @@ impl Restore {
                             "wrong_secret",
                             format!(
                                 "{file} was made with another SECRET_KEY than {place}: put the one in \
-                             place that was kept beside the backup"
+                             place that you kept for the backup"
                             ),
                         )
                     }

@@ -139,6 +139,7 @@ fn the_database_of_the_backup_takes_the_place_of_the_other_which_is_kept() {
     for suffix in ["", "-wal"] {
         assert!(Path::new(&format!("{kept}{suffix}")).exists());
     }
+    assert_eq!(fs::read(format!("{kept}-wal")).unwrap(), b"of another time");
 }
 
 #[test]

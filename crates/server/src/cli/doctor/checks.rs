@@ -202,7 +202,7 @@ fn secret_unusable(facts: &Facts) -> Found {
     found(
         why,
         format!(
-            "put the secret in place that was kept beside the backups: {}",
+            "put the secret in place that this database was made with: {}",
             secret_place(&facts.config)
         ),
     )

@@ -14,8 +14,12 @@ use serde_json::Value;
 use crate::boot::{self, BootError, DataLock};
 use crate::config::{Config, Source};
 
-/// How long the database, and the public URL, may take to answer.
+/// How long the public URL, and the database at first, may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long the database may take with everything: a long audit log is read to its beginning where
+/// no backup was ever made.
+const LONG_PATIENCE: Duration = Duration::from_secs(30);
 
 /// No metadata is as long as this.
 const LONGEST_ANSWER: usize = 64 * 1024;
@@ -106,12 +110,10 @@ pub(super) async fn gather(config: Config) -> Facts {
         .collect();
     let public = tokio::time::timeout(PATIENCE, ask(&config))
         .await
-        .unwrap_or_else(|_| Public::Silent(format!("no answer in {} s", PATIENCE.as_secs())));
-    let database = tokio::time::timeout(PATIENCE, database(&config))
+        .unwrap_or_else(|_| Public::Silent(too_late(PATIENCE)));
+    let database = tokio::time::timeout(LONG_PATIENCE, database(&config))
         .await
-        .unwrap_or_else(|_| {
-            Database::Unreachable(format!("no answer in {} s", PATIENCE.as_secs()))
-        });
+        .unwrap_or_else(|_| Database::Unreachable(too_late(LONG_PATIENCE)));
     Facts {
         data: look(data, true),
         unwritable: sqlite.as_ref().and_then(|file| unwritable(file.parent()?)),
@@ -122,6 +124,10 @@ pub(super) async fn gather(config: Config) -> Facts {
         public,
         config,
     }
+}
+
+fn too_late(patience: Duration) -> String {
+    format!("no answer in {} s", patience.as_secs())
 }
 
 fn look(path: &Path, stands_alone: bool) -> Option<FileFact> {
@@ -170,7 +176,11 @@ async fn database(config: &Config) -> Database {
         return Database::Missing;
     }
     let url = &config.database.url;
-    match countersign_store::plan(url.expose()).await {
+    let plan = tokio::time::timeout(PATIENCE, countersign_store::plan(url.expose()));
+    let Ok(plan) = plan.await else {
+        return Database::Unreachable(too_late(PATIENCE));
+    };
+    match plan {
         Err(StoreError::NewerSchema { found, known }) => return Database::Newer { found, known },
         Err(error) => return Database::Unreachable(error.to_string()),
         Ok(Plan { found, steps, .. }) if !steps.is_empty() => {

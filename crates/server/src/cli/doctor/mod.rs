@@ -24,8 +24,8 @@ Examples:
   countersign doctor --json
 
 It looks where the server would: run it as the same user, in the same directory, with the same \
-environment. It asks the public URL and the \
-database, for at most 5 seconds each, and writes nothing but the log's clock, as every command does. Exit codes: 0 where \
+environment. It asks the public URL, for at most 5 seconds, \
+and the database, for at most 30, and writes nothing but the log's clock, as every command does. Exit codes: 0 where \
 nothing is wrong (information may be printed), 1 for warnings and errors, 78 for a configuration with \
 which nothing starts. With --json: `{\"worst\", \"findings\": [{\"code\", \"severity\", \"area\", \"what\", \
 \"mend\"}]}`, where `severity` is `information`, `warning` or `error`, and `worst` the gravest of them, \
