@@ -67,6 +67,13 @@ async fn what_is_no_backup_of_this_installation_is_refused_before_anything_chang
     let mut flipped = good.clone();
     flipped[good.len() / 2..].fill(0x55);
     write("flipped.db", &flipped);
+    // One letter in an index, so that a name is not found by which somebody signs in.
+    let mut letter = good.clone();
+    let entry = good
+        .windows(14)
+        .position(|bytes| bytes.starts_with(b"usernameada") && !bytes.ends_with(b"ada"));
+    letter[entry.unwrap() + 10] = b'b';
+    write("one-letter.db", &letter);
     write("letter", b"Dear aunt,");
     write("empty.db", b"");
     let before = snapshot(&home);
@@ -80,6 +87,7 @@ async fn what_is_no_backup_of_this_installation_is_refused_before_anything_chang
         ("empty.db", 1, "is not a database of Countersign"),
         ("short.db", 1, "is damaged"),
         ("flipped.db", 1, "is damaged"),
+        ("one-letter.db", 1, "is damaged"),
         (&*not_ours, 1, "is not a database of Countersign"),
         (&*newer, 1, "schema version 9999"),
         (

@@ -75,13 +75,18 @@ async fn a_restored_database_takes_every_older_login_with_it_and_no_newer_one() 
         };
         let mut server = home.start();
         register(&server, "ada").await;
-        let builder = Guard::builder(&server.url(""));
-        let builder = if shared {
-            builder.shared_secret(SECRET.as_bytes())
-        } else {
-            builder
+        let connect = async || {
+            let builder = Guard::builder(&server.url(""));
+            let builder = if shared {
+                builder.shared_secret(SECRET.as_bytes())
+            } else {
+                builder
+            };
+            builder.connect().await.unwrap()
         };
-        let guard = builder.connect().await.unwrap();
+        // The other one is shown no token of a key that it does not know, which would send it for
+        // the keys.
+        let (guard, other) = (connect().await, connect().await);
         let (before, backup) = (
             sign_in(&server, "ada").await,
             server.cli(&["backup", "b.db"]),
@@ -117,8 +122,10 @@ async fn a_restored_database_takes_every_older_login_with_it_and_no_newer_one() 
             assert_eq!(code(&guard, &old), refusal);
             let profile = server.client().get("/profile").bearer(&old).send().await;
             profile.refused(401, refusal);
+            until(&other, &old, refusal, Duration::from_secs(6)).await;
         }
         assert!(guard.check(&new).await.is_ok());
+        assert!(other.verify(&new).is_ok());
     }
 }
 
