@@ -84,6 +84,10 @@ kinds! {
     KeyCreated = "key.created",
     /// A signing key was revoked; what it signed is refused.
     KeyRevoked = "key.revoked",
+    /// A backup was written.
+    BackupMade = "backup.made",
+    /// The database was put back from a backup; everything that was ever issued ended.
+    BackupRestored = "backup.restored",
 }
 
 impl fmt::Display for EventKind {

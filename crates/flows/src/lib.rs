@@ -16,6 +16,7 @@ mod written;
 pub mod admin;
 pub mod audit;
 pub mod authenticate;
+pub mod backup;
 pub mod clients;
 pub mod delete_account;
 pub mod feed;
@@ -34,6 +35,7 @@ pub mod sessions;
 pub mod start;
 pub mod throttle;
 pub mod tokens;
+pub mod vitals;
 
 pub use authenticate::{Credential, Identity, Live, Via};
 pub use clock::Clock;

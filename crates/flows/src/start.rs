@@ -48,7 +48,7 @@ pub struct Started {
     pub has_admin: bool,
 }
 
-const CHECK_CONTEXT: &str = "secret check";
+pub(crate) const CHECK_CONTEXT: &str = "secret check";
 const CHECK_VALUE: &[u8] = b"countersign";
 
 /// Gets ready to serve: opens what is sealed, states how long tokens live and who issues them,

@@ -26,11 +26,12 @@ pub mod identifiers;
 pub mod keys;
 pub mod log;
 pub mod sessions;
+pub mod snapshot;
 pub mod throttle;
 pub mod users;
 
 pub use conn::{Conn, Reader};
 pub use db::{BoxFuture, Db, Options};
 pub use error::StoreError;
-pub use migrate::SCHEMA_VERSION;
+pub use migrate::{Plan, SCHEMA_VERSION, plan};
 pub use stats::Stats;

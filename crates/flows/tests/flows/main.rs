@@ -17,6 +17,7 @@ macro_rules! refused {
 }
 
 mod admin;
+mod backup;
 mod clients;
 mod feed;
 mod hasher;

@@ -1,14 +1,18 @@
 //! The command line: it parses, calls one flow, and prints.
 
 mod ask;
+mod backup;
 mod client;
 mod config;
 mod demo;
+mod doctor;
 mod failure;
 mod key;
+mod migrate;
 mod output;
 #[cfg(test)]
 mod reference;
+mod restore;
 mod serve;
 mod session;
 mod shell;
@@ -68,6 +72,14 @@ struct Global {
     quiet: bool,
 }
 
+impl Global {
+    /// Whether colors are welcome, where there is a terminal to show them.
+    fn color(&self) -> bool {
+        let unwanted = std::env::var_os("NO_COLOR").is_some_and(|set| !set.is_empty());
+        !self.no_color && !unwanted
+    }
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Start the server
@@ -92,6 +104,14 @@ enum Command {
     Completions(shell::Completions),
     /// Write manual pages
     Man(shell::Man),
+    /// Look for what is wrong here, and say how to mend it
+    Doctor(doctor::Doctor),
+    /// Write the database to one file, while the server runs or not
+    Backup(backup::Backup),
+    /// Put a backup in the place of the database, and end everything that was ever issued
+    Restore(restore::Restore),
+    /// Bring the database to the schema of this version, which `serve` does too
+    Migrate(migrate::Migrate),
 }
 
 /// Runs the command that the arguments name.
@@ -113,6 +133,14 @@ pub fn main() -> ExitCode {
         Command::Config(show) => show.run(&global),
         Command::Completions(completions) => completions.run(&global),
         Command::Man(man) => man.run(&global),
+        Command::Doctor(doctor) => match doctor.run(&global) {
+            Ok(true) => Ok(()),
+            Ok(false) => return ExitCode::FAILURE,
+            Err(failure) => Err(failure),
+        },
+        Command::Backup(backup) => backup.run(&global),
+        Command::Restore(restore) => restore.run(&global),
+        Command::Migrate(migrate) => migrate.run(&global),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -167,29 +195,48 @@ fn with_cx(
     work: impl AsyncFnOnce(&Cx) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let config = configuration(global, Vec::new())?;
-    if let Some(file) = boot::missing_database(&config).filter(|_| place == Where::Existing) {
-        let text = format!(
-            "there is no database at {} yet: `countersign user add` and `countersign serve` make \
-             it, and --data names another directory",
-            file.display()
-        );
-        return Err(Failure::refused("no_database", text));
+    if place == Where::Existing {
+        must_exist(&config)?;
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::refused("internal", format!("starting: {error}")))?;
-    runtime.block_on(async {
-        let opened = boot::open(&config, 1).await?;
-        let db = opened.parts.db.clone();
-        let done = async {
-            let cx = start::command(opened.parts)
-                .await
-                .map_err(BootError::from)?;
-            work(&cx).await
-        };
-        let done = done.await;
-        db.close().await;
+    block_on(async {
+        let cx = open(&config).await?;
+        let done = work(&cx).await;
+        cx.db.close().await;
         done
     })
+}
+
+/// Refuses where there is no database yet.
+fn must_exist(config: &Config) -> Result<(), Failure> {
+    let Some(file) = boot::missing_database(config) else {
+        return Ok(());
+    };
+    let text = format!(
+        "there is no database at {} yet: `countersign user add` and `countersign serve` make it, \
+         and --data names another directory",
+        file.display()
+    );
+    Err(Failure::refused("no_database", text))
+}
+
+/// The context of one command.
+async fn open(config: &Config) -> Result<Cx, Failure> {
+    let parts = boot::open(config, 1).await?.parts;
+    let db = parts.db.clone();
+    match start::command(parts).await {
+        Ok(cx) => Ok(cx),
+        Err(error) => {
+            db.close().await;
+            Err(BootError::from(error).into())
+        }
+    }
+}
+
+/// Runs what a command does on one thread.
+fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::refused("internal", format!("starting: {error}")))?
+        .block_on(work)
 }

@@ -39,9 +39,7 @@ impl Serve {
         let listen = self.listen.map(|listen| listen.to_string());
         let flags = listen.map(|listen| ("server.listen".to_owned(), listen));
         let config = configuration(global, flags.into_iter().collect())?;
-        let no_color = std::env::var_os("NO_COLOR").is_some_and(|set| !set.is_empty());
-        let color = !global.no_color && !no_color;
-        telemetry::start(config.log.format, config.log.level, color);
+        telemetry::start(config.log.format, config.log.level, global.color());
         tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()

@@ -28,11 +28,17 @@ impl Origin {
         self.0.starts_with("https:")
     }
 
-    /// Whether it is this machine, by name.
-    pub fn is_local(&self) -> bool {
-        let (_, host) = self.0.split_once("://").unwrap_or_default();
-        let host = host.split(':').next().unwrap_or_default();
-        host == "localhost" || host.ends_with(".localhost")
+    /// Whether browsers take it for this machine itself, and so for safe: `localhost`, a name below
+    /// it, or a loopback address (Secure Contexts, 3.1).
+    pub fn is_loopback(&self) -> bool {
+        let host = self.0.split_once("://").map_or("", |(_, host)| host);
+        let host = match host.strip_prefix('[') {
+            Some(address) => address.split(']').next().unwrap_or_default(),
+            None => host.split(':').next().unwrap_or_default(),
+        };
+        host == "localhost"
+            || host.ends_with(".localhost")
+            || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
     }
 
     /// Splits an http or https URL into its origin and what follows it.
@@ -301,8 +307,13 @@ pub struct DatabaseUrl {
 impl DatabaseUrl {
     /// The SQLite database in a data directory.
     pub fn in_directory(data: &Path) -> Self {
+        Self::of_file(&data.join("countersign.db"))
+    }
+
+    /// A SQLite database.
+    pub fn of_file(file: &Path) -> Self {
         // The path of a SQLite URL is percent-decoded, and ends at a question mark.
-        let path = data.join("countersign.db").display().to_string();
+        let path = file.display().to_string();
         let path = path
             .replace('%', "%25")
             .replace('?', "%3F")
@@ -337,6 +348,11 @@ impl DatabaseUrl {
             }
         }
         Some(OsString::from_vec(decoded).into())
+    }
+
+    /// The URL as it is typed where the password comes from elsewhere.
+    pub fn without_password(&self) -> String {
+        self.show().replacen(":***@", "@", 1)
     }
 
     /// The whole URL, password included: for connecting, never for showing.

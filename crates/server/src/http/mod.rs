@@ -112,8 +112,8 @@ pub fn routers(config: &Config, cx: Arc<Cx>) -> Routers {
         request_timeout: config.server.request_timeout,
         strangers,
         on_loopback,
-        // Not for localhost: the browser would ask every other program there by TLS, too.
-        sts: config.tls.cert.is_some() && !public_url.origin().is_local(),
+        // Not on this machine: a browser would ask every other program here by TLS, too.
+        sts: config.tls.cert.is_some() && !public_url.origin().is_loopback(),
         header_bytes: config.limits.header_bytes.0,
         openapi: document.to_json().unwrap_or_default(),
         cors_origins,

@@ -3,10 +3,14 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test's helpers")]
 
 mod answers;
+mod backup;
 mod beside;
 mod configuration;
 mod demo;
+mod doctor;
+mod migrate;
 mod refusals;
+mod restore;
 mod serve;
 mod shell;
 

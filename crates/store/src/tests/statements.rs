@@ -151,7 +151,14 @@ fn sql_is_sent_through_registered_statements_only() {
         names.sort();
         names
     };
-    let drivers = ["conn.rs", "db.rs", "error.rs", "migrate.rs", "writer.rs"];
+    let drivers = [
+        "conn.rs",
+        "db.rs",
+        "error.rs",
+        "migrate.rs",
+        "snapshot.rs",
+        "writer.rs",
+    ];
     assert_eq!(with("sqlx::"), drivers);
     assert_eq!(with("statement::Statement {"), ["statement.rs"]);
     assert_eq!(with("Statement {\n"), ["statement.rs"]);
