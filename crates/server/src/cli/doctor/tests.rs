@@ -301,15 +301,10 @@ const CASES: &[(&str, Change, Change)] = &[
     (
         "proxies_not_named",
         |f| f.config.server.trusted_proxies = Default::default(),
-        // Reached without a proxy.
+        // Reached without a proxy, which speaks no TLS or is the server itself.
         |f| {
-            set(
-                f,
-                &[
-                    ("COUNTERSIGN_SERVER__TRUSTED_PROXIES", ""),
-                    ("COUNTERSIGN_SERVER__PUBLIC_URL", "http://192.168.1.5:5000"),
-                ],
-            )
+            f.config.server.trusted_proxies = Default::default();
+            f.config.tls.cert = Some("cert.pem".into());
         },
     ),
     (
