@@ -30,6 +30,24 @@ apt_install() {
     "${apt[@]}" install -y -qq --no-install-recommends "$@" >&2 || die "please install: $*  (apt-get could not)"
 }
 
+# apt_install_idle PACKAGE…: as apt_install, for servers that the tests start themselves. Debian would
+# start them at once and at every boot; while policy-rc.d says 101, it does not, and afterwards what
+# was new here is switched off.
+apt_install_idle() {
+    local policy=/usr/sbin/policy-rc.d root=() package
+    ((EUID == 0)) || root=(sudo -n)
+    (
+        if [[ ! -e $policy ]] && printf '#!/bin/sh\nexit 101\n' | "${root[@]}" tee "$policy" >/dev/null 2>&1; then
+            trap '"${root[@]}" rm -f "$policy"' EXIT
+            "${root[@]}" chmod 0755 "$policy"
+        fi
+        apt_install "$@"
+    ) || return
+    [[ ! -d /run/systemd/system ]] || for package; do
+        "${root[@]}" systemctl disable --quiet "$package" >&2 || true
+    done
+}
+
 # cargo_tool NAME VERSION: a cargo subcommand of exactly this version, in target/tools, so that
 # the machine's own tools are neither used nor changed.
 cargo_tool() {

@@ -70,6 +70,8 @@ kinds! {
     SessionsRevoked = "session.revoked_all",
     /// A refresh token was used that had been replaced: its session ended.
     RefreshReused = "session.refresh_reused",
+    /// One access token was withdrawn; its session goes on.
+    TokenRevoked = "token.revoked",
     /// Everything that was ever issued ended.
     IssuerRevoked = "issuer.revoked",
     /// A client was added.
@@ -82,6 +84,10 @@ kinds! {
     KeyCreated = "key.created",
     /// A signing key was revoked; what it signed is refused.
     KeyRevoked = "key.revoked",
+    /// A backup was written.
+    BackupMade = "backup.made",
+    /// The database was put back from a backup; everything that was ever issued ended.
+    BackupRestored = "backup.restored",
 }
 
 impl fmt::Display for EventKind {

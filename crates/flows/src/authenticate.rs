@@ -120,7 +120,16 @@ pub async fn require_live(cx: &Cx, credential: &Credential) -> Result<Live, Flow
         Credential::AccessCookie(token) => (token, Via::AccessCookie),
     };
     let claims = check_token(cx, token).await?;
-    let (user_id, session_id) = ids(&claims)?;
+    let (user, session) = require_living_session(cx, &claims).await?;
+    Ok(Live { user, session, via })
+}
+
+/// The session that a good token names, which is alive, and whose it is.
+pub(crate) async fn require_living_session(
+    cx: &Cx,
+    claims: &Claims,
+) -> Result<(User, Session), FlowError> {
+    let (user_id, session_id) = ids(claims)?;
     let mut reader = cx.db.read().await?;
     let mut conn = reader.conn();
     let revoked = || FlowError::Token(Refusal::Revoked);
@@ -136,7 +145,7 @@ pub async fn require_live(cx: &Cx, credential: &Credential) -> Result<Live, Flow
     let user = users::by_id(&mut conn, user_id)
         .await?
         .ok_or_else(revoked)?;
-    Ok(Live { user, session, via })
+    Ok((user, session))
 }
 
 /// As [`require_live`], and 403 for whoever is no administrator now.
@@ -173,7 +182,7 @@ async fn from_token(cx: &Cx, token: &str, via: Via) -> Result<Identity, FlowErro
 
 /// The verifier's check, on a node that knows the log as it is now; where the token knows more than
 /// the node does, the node looks again first.
-async fn check_token(cx: &Cx, token: &str) -> Result<std::sync::Arc<Claims>, FlowError> {
+pub(crate) async fn check_token(cx: &Cx, token: &str) -> Result<std::sync::Arc<Claims>, FlowError> {
     cx.log.require_current(&cx.clock)?;
     let look_again = match cx.verifier.check(token, cx.clock.now()) {
         Err(Refusal::Ahead) => true,

@@ -1,11 +1,15 @@
 //! Services that check tokens, and their secrets.
 
+use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
+
 use countersign_core::client::check_name;
 use countersign_core::secrets::ClientSecret;
 use countersign_core::{
     Actor, Client, ClientKind, Event, EventKind, FIRST_PARTY, Invalid, Reason, Scope,
 };
 use countersign_store::{clients, events, log};
+use tokio::sync::Mutex;
 
 use crate::written::floor;
 use crate::{Cx, FlowError, Origin};
@@ -17,19 +21,63 @@ pub async fn list(cx: &Cx) -> Result<Vec<Client>, FlowError> {
 }
 
 /// The service whose name and secret these are. A wrong name and a wrong secret look alike.
+///
+/// Followers come by the thousand and present the same name at the same moment, so a row is read for
+/// all who wait for it. What counts is when the read *began*: a secret that was replaced before
+/// somebody asked is refused.
 pub async fn authenticate(cx: &Cx, id: &str, secret: &str) -> Result<Option<Client>, FlowError> {
     if check_name(id).is_err() {
         return Ok(None);
     }
-    let found = {
-        let mut reader = cx.db.read().await?;
-        clients::by_id(&mut reader.conn(), id).await?
+    let asked_at = cx.clock.monotonic();
+    let mut last = cx.services.slot(id).lock().await;
+    let found = match &*last {
+        Some(read) if read.id == id && read.began > asked_at => read.found.clone(),
+        _ => {
+            let began = cx.clock.monotonic();
+            // Boxed: those who wait for it do not keep the room that a query takes.
+            let found = Box::pin(read(cx, id)).await?;
+            let (id, copy) = (id.to_owned(), found.clone());
+            *last = Some(Read { id, began, found });
+            copy
+        }
     };
+    drop(last);
     let presented = ClientSecret::presented(secret);
     Ok(found.and_then(|(client, hash)| {
         hash.is_some_and(|hash| presented.matches(&hash))
             .then_some(client)
     }))
+}
+
+/// The latest reads of services' rows, for those who wait for the same.
+#[derive(Debug, Default)]
+pub struct Services {
+    slots: [Mutex<Option<Read>>; 16],
+    /// With keys of its own, so that nobody can choose a name to stand in another's way.
+    hashing: RandomState,
+}
+
+#[derive(Debug)]
+struct Read {
+    id: String,
+    /// On the monotonic clock.
+    began: Duration,
+    found: Found,
+}
+
+/// A service, and the hash of its secret.
+type Found = Option<(Client, Option<Vec<u8>>)>;
+
+async fn read(cx: &Cx, id: &str) -> Result<Found, FlowError> {
+    let mut reader = cx.db.read().await?;
+    Ok(clients::by_id(&mut reader.conn(), id).await?)
+}
+
+impl Services {
+    fn slot(&self, id: &str) -> &Mutex<Option<Read>> {
+        &self.slots[self.hashing.hash_one(id) as usize % self.slots.len()]
+    }
 }
 
 /// Adds a service. Its secret is answered this once.

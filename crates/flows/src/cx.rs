@@ -11,6 +11,7 @@ use countersign_core::{CredentialId, Event, GrantId, SessionId, UserId};
 use countersign_store::Db;
 use countersign_token::{Algorithm, SigningKey, Verifier};
 
+use crate::clients::Services;
 use crate::feed::Feed;
 use crate::keys::Keys;
 use crate::log::Watch;
@@ -66,6 +67,8 @@ pub struct Cx {
     pub log: Watch,
     /// Who follows it.
     pub feed: Feed,
+    /// The services that were asked for last.
+    pub services: Services,
     /// What the operator decided.
     pub settings: Settings,
 }

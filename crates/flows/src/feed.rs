@@ -5,23 +5,21 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use countersign_core::Seq;
 use countersign_store::log as stored;
 use countersign_token::Floor;
-use countersign_token::feed::{Answer, MAX_FLOORS};
+use countersign_token::feed::{MAX_FLOORS, Page};
 use tokio::sync::{Notify, watch};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
+use crate::rounds::Rounds;
 use crate::{Cx, FlowError, log};
 
 /// The longest that a question may wait for an answer.
 pub const MAX_WAIT: Duration = Duration::from_secs(30);
-
-/// Followers that gather for one answer: with so many, an answer may be held for a second.
-const GATHERED_A_SECOND: f64 = 10_000.0;
 
 /// Followers that are remembered; beyond it the logout's "propagated" is not promised.
 const MAX_FOLLOWERS: usize = 100_000;
@@ -42,21 +40,19 @@ pub struct Question {
 /// What the issuer knows of its followers, and how they learn of news.
 #[derive(Debug)]
 pub struct Feed {
-    news: watch::Sender<News>,
+    rounds: Arc<Rounds>,
     closing: watch::Sender<bool>,
     waiting: AtomicUsize,
     followers: Mutex<HashMap<String, Follower>>,
     acknowledged: Notify,
-    /// One page is read at a time: whoever waits here finds that what they want has been read.
-    pages: tokio::sync::Mutex<HashMap<(Seq, Seq, usize), Page>>,
+    pages: Mutex<Pages>,
+    /// One page is made at a time: whoever waited here finds that what they want is there.
+    making: tokio::sync::Mutex<()>,
 }
-
-/// Floors that were read once for everybody who asks the same.
-type Page = Arc<[Floor]>;
 
 /// What the last look found, taken together: the position without its keys could renew a lease on
 /// keys that had been revoked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct News {
     pub(crate) seq: Seq,
     pub(crate) keys: i64,
@@ -74,28 +70,21 @@ struct Follower {
 impl Default for Feed {
     fn default() -> Self {
         Self {
-            news: watch::Sender::new(News {
-                seq: Seq(0),
-                keys: -1,
-                life: Duration::ZERO,
-            }),
+            rounds: Arc::default(),
             closing: watch::Sender::new(false),
             waiting: AtomicUsize::new(0),
             followers: Mutex::default(),
             acknowledged: Notify::new(),
-            pages: tokio::sync::Mutex::default(),
+            pages: Mutex::default(),
+            making: tokio::sync::Mutex::default(),
         }
     }
 }
 
 impl Feed {
-    /// Tells those who wait what a look found.
-    pub(crate) fn announce(&self, found: News) {
-        self.news.send_if_modified(|known| {
-            let changed = *known != found;
-            *known = found;
-            changed
-        });
+    /// Tells those who wait what a look found, now or in the next round.
+    pub(crate) fn announce(&self, now: Duration, found: News) {
+        self.rounds.announce(now, found);
     }
 
     /// Answers everybody who waits, now and from now on: the server stops.
@@ -104,8 +93,12 @@ impl Feed {
     }
 
     /// Forgets the pages read so far: nobody may ask for them again, and what they hold expires.
-    pub(crate) async fn forget_pages(&self) {
-        *self.pages.lock().await = HashMap::new();
+    pub(crate) fn forget_pages(&self) {
+        *self.pages() = Pages::default();
+    }
+
+    fn pages(&self) -> MutexGuard<'_, Pages> {
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many questions wait for an answer.
@@ -142,6 +135,21 @@ impl Feed {
         self.acknowledged.notify_waiters();
     }
 
+    /// How many followers have a lease, how many of them have not applied all of the log, and how far
+    /// the last of those is behind, in the log's own time.
+    pub(crate) fn followers(&self, cx: &Cx) -> (usize, usize, Duration) {
+        let (now, seq) = (cx.clock.monotonic(), cx.verifier.seq());
+        let followers = self
+            .followers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let live = || followers.values().filter(|held| held.lease_ends > now);
+        let behind = live().filter(|held| held.applied < seq).count();
+        let last = live().map(|held| held.applied).min().unwrap_or(seq);
+        let micros = u64::try_from(seq.0.saturating_sub(last.0)).unwrap_or(0);
+        (live().count(), behind, Duration::from_micros(micros))
+    }
+
     /// Whether every follower with a lease has applied `seq`.
     fn all_have(&self, cx: &Cx, seq: Seq) -> bool {
         let now = cx.clock.monotonic();
@@ -155,44 +163,43 @@ impl Feed {
 }
 
 /// Answers a question: at once where the log has moved on from the cursor, else when it does, else
-/// after the time that the follower is ready to wait.
+/// after the time that the follower is ready to wait. Where news are being gathered, they are
+/// waited for too: those who are told at one moment are told the same, which is made once.
 ///
-/// What is answered rests on a read of the log that began after the question came.
+/// What is answered, as the JSON of an [`Answer`](countersign_token::feed::Answer), rests on a read
+/// of the log that began after the question came.
 ///
 /// # Errors
 /// [`FlowError::Unavailable`] where this node cannot prove that it is current: then leases lapse
 /// rather than trust it.
-pub async fn answer(cx: &Cx, question: Question) -> Result<Answer, FlowError> {
+pub async fn answer(cx: &Cx, question: Question) -> Result<String, FlowError> {
     cx.feed.note(cx, &question);
     log::look(cx).await?;
-    let mut news = cx.feed.news.subscribe();
-    let mut closing = cx.feed.closing.subscribe();
+    // Listened to before the news are read: what is told from here on is no older than that look.
+    let mut told = cx.feed.rounds.listen();
+    let (mut news, gathering) = cx.feed.rounds.news();
     // New keys move the position too: nobody keeps a revoked one for as long as they would wait.
-    let moved_on = |news: &News| news.seq != question.after;
-    let at_once = moved_on(&news.borrow());
-    if !at_once && !question.wait.is_zero() {
+    if (gathering || news.seq == question.after) && !question.wait.is_zero() {
         let _place = Waiting::begin(&cx.feed.waiting);
+        let mut closing = cx.feed.closing.subscribe();
         let arrival = async {
             tokio::select! {
-                arrived = news.wait_for(moved_on) => arrived.is_ok(),
-                _ = closing.wait_for(|closing| *closing) => false,
+                news = told.other_than(question.after) => Some(news),
+                _ = closing.wait_for(|closing| *closing) => None,
             }
         };
-        if timeout(question.wait.min(MAX_WAIT), arrival).await == Ok(true) {
-            // The more follow, the longer floors are gathered: one answer for many.
-            sleep(Duration::from_secs_f64(
-                cx.feed.waiting() as f64 / GATHERED_A_SECOND,
-            ))
-            .await;
-        }
+        let arrived = timeout(question.wait.min(MAX_WAIT), arrival).await;
+        news = arrived
+            .ok()
+            .flatten()
+            .unwrap_or_else(|| cx.feed.rounds.news().0);
     }
     cx.log.require_current(&cx.clock)?;
-    let News { seq, keys, life } = *cx.feed.news.borrow();
     // A cursor from ahead of the log is of a database that is no more: begin anew.
-    let after = if question.after > seq {
+    let after = if question.after > news.seq {
         tracing::warn!(
             asked = question.after.0,
-            log = seq.0,
+            log = news.seq.0,
             "a follower asks from ahead of the log"
         );
         Seq(0)
@@ -200,50 +207,67 @@ pub async fn answer(cx: &Cx, question: Question) -> Result<Answer, FlowError> {
         question.after
     };
     let limit = question.limit.clamp(1, MAX_FLOORS);
-    let floors = page(cx, after, seq, limit).await?;
-    let more = floors.len() > limit;
-    let floors = floors.get(..limit).unwrap_or(&floors).to_vec();
-    Ok(Answer {
-        seq: if more {
-            floors.last().map_or(seq, |floor| floor.seq)
-        } else {
-            seq
-        },
-        now: cx.clock.now().as_secs(),
-        life: i64::try_from(life.as_millis().div_ceil(1_000)).unwrap_or(i64::MAX),
-        keys,
-        more,
-        floors,
-    })
+    let page = page(cx, after, news, limit).await?;
+    // Told anew each time: the follower's clock is set by it.
+    Ok(page.at(cx.clock.now().as_secs()))
 }
 
-/// The floors above `after` up to `seq`, and one more than `limit` where there is one; read once for
+/// The floors above `after` up to the position of `news`, at most `limit`; read and made once for
 /// all followers with one cursor.
-async fn page(cx: &Cx, after: Seq, seq: Seq, limit: usize) -> Result<Page, FlowError> {
-    if after == seq {
-        return Ok(Arc::from([]));
+async fn page(cx: &Cx, after: Seq, news: News, limit: usize) -> Result<Arc<Page>, FlowError> {
+    let life = i64::try_from(news.life.as_millis().div_ceil(1_000)).unwrap_or(i64::MAX);
+    if after == news.seq {
+        return Ok(Arc::new(Page::new(after, life, news.keys, false, &[])));
     }
-    let mut pages = cx.feed.pages.lock().await;
-    let key = (after, seq, limit);
-    if let Some(page) = pages.get(&key) {
-        return Ok(Arc::clone(page));
+    let key = (after, news, limit);
+    let made = || cx.feed.pages().made.get(&key).map(Arc::clone);
+    if let Some(page) = made() {
+        return Ok(page);
     }
-    let wanted = i64::try_from(limit + 1).unwrap_or(i64::MAX);
-    let mut floors = {
-        let mut reader = cx.db.read().await?;
-        stored::floors_after(&mut reader.conn(), after, wanted).await?
+    let _turn = cx.feed.making.lock().await;
+    if let Some(page) = made() {
+        return Ok(page);
+    }
+    // Boxed: whoever waits for their turn does not keep the room that a query takes.
+    let mut floors = Box::pin(read(cx, after, limit + 1)).await?;
+    floors.retain(|floor| floor.seq <= news.seq);
+    let more = floors.len() > limit;
+    floors.truncate(limit);
+    let seq = match floors.last() {
+        Some(last) if more => last.seq,
+        _ => news.seq,
     };
-    floors.retain(|floor| floor.seq <= seq);
-    let page: Page = floors.into();
-    if pages.len() >= PAGES {
-        pages.clear();
-    }
-    pages.insert(key, Arc::clone(&page));
+    let page = Arc::new(Page::new(seq, life, news.keys, more, &floors));
+    cx.feed.pages().keep(key, &page);
     Ok(page)
 }
 
-/// Pages that are kept: followers move together, and those far behind read a few more.
-const PAGES: usize = 32;
+async fn read(cx: &Cx, after: Seq, most: usize) -> Result<Vec<Floor>, FlowError> {
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let mut reader = cx.db.read().await?;
+    Ok(stored::floors_after(&mut reader.conn(), after, most).await?)
+}
+
+/// Pages that were made, for whoever asks the same: followers move together, and those far behind
+/// read a few more.
+#[derive(Debug, Default)]
+struct Pages {
+    made: HashMap<(Seq, News, usize), Arc<Page>>,
+    bytes: usize,
+}
+
+impl Pages {
+    const MAX: usize = 64;
+    const MAX_BYTES: usize = 8 << 20;
+
+    fn keep(&mut self, key: (Seq, News, usize), page: &Arc<Page>) {
+        if self.made.len() >= Self::MAX || self.bytes + page.bytes() > Self::MAX_BYTES {
+            *self = Self::default();
+        }
+        self.bytes += page.bytes();
+        self.made.insert(key, Arc::clone(page));
+    }
+}
 
 /// Waits until every follower that holds a lease has applied what is in the log now, at most for
 /// `patience`; whether all have.

@@ -123,6 +123,11 @@ impl Hasher {
         self.started.load(Ordering::SeqCst)
     }
 
+    /// How many hashes wait or are under way.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::SeqCst)
+    }
+
     async fn run<T: Send + 'static>(
         &self,
         purpose: Purpose,

@@ -10,15 +10,18 @@ mod cx;
 mod error;
 mod hasher;
 mod random;
+mod rounds;
 mod written;
 
 pub mod admin;
 pub mod audit;
 pub mod authenticate;
+pub mod backup;
 pub mod clients;
 pub mod delete_account;
 pub mod export;
 pub mod feed;
+pub mod gauges;
 pub mod import;
 pub mod issue;
 pub mod keys;
@@ -33,6 +36,8 @@ pub mod register;
 pub mod sessions;
 pub mod start;
 pub mod throttle;
+pub mod tokens;
+pub mod vitals;
 
 pub use authenticate::{Credential, Identity, Live, Via};
 pub use clock::Clock;

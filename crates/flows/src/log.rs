@@ -32,7 +32,7 @@ pub struct Watch {
     /// One look at a time; whoever waits here needs none of their own.
     turn: Mutex<()>,
     bell: Notify,
-    /// When the last successful look began, in milliseconds of the monotonic clock; 0 is never.
+    /// When the last successful look began, in microseconds of the monotonic clock; 0 is never.
     looked_at: AtomicU64,
     /// The same by the time of day, which goes on while a machine sleeps.
     looked_on: AtomicI64,
@@ -63,7 +63,7 @@ impl Watch {
         let looked_at = self.looked_at.load(Ordering::SeqCst);
         let looked_on = Timestamp::from_millis(self.looked_on.load(Ordering::SeqCst));
         looked_at != 0
-            && millis(clock.monotonic()).saturating_sub(looked_at) <= millis(CURRENT)
+            && micros(clock.monotonic()).saturating_sub(looked_at) <= micros(CURRENT)
             && clock.now().since(looked_on) <= CURRENT
     }
 
@@ -88,9 +88,9 @@ impl Watch {
 
     /// Whether a token of an unknown key is reason to look again now.
     pub(crate) fn may_ask_for_keys(&self, clock: &Clock) -> bool {
-        let now = millis(clock.monotonic()).max(1);
+        let now = micros(clock.monotonic()).max(1);
         let last = self.asked_for_keys_at.load(Ordering::SeqCst);
-        (last == 0 || now.saturating_sub(last) >= millis(KEYS_AGAIN))
+        (last == 0 || now.saturating_sub(last) >= micros(KEYS_AGAIN))
             && self
                 .asked_for_keys_at
                 .compare_exchange(last, now, Ordering::SeqCst, Ordering::SeqCst)
@@ -102,24 +102,27 @@ impl Watch {
 ///
 /// The time that counts is when the look *began*: what was committed before that is known after it.
 pub async fn look(cx: &Cx) -> Result<(), FlowError> {
-    let asked_at = millis(cx.clock.monotonic()).max(1);
+    let asked_at = micros(cx.clock.monotonic()).max(1);
     let _turn = cx.log.turn.lock().await;
     if cx.log.looked_at.load(Ordering::SeqCst) > asked_at {
         return Ok(());
     }
-    let began = millis(cx.clock.monotonic()).max(1);
+    let began = micros(cx.clock.monotonic()).max(1);
     let began_on = cx.clock.now();
-    match look_now(cx).await {
+    // Boxed, so that those who wait for their turn do not keep the room that a query takes: there
+    // are thousands of them.
+    match Box::pin(look_now(cx)).await {
         Ok(look) => {
             cx.log
                 .looked_on
                 .store(began_on.as_millis(), Ordering::SeqCst);
             cx.log.looked_at.store(began, Ordering::SeqCst);
-            cx.feed.announce(News {
+            let found = News {
                 seq: look.seq,
                 keys: look.keys_version,
                 life: look.life,
-            });
+            };
+            cx.feed.announce(cx.clock.monotonic(), found);
             Ok(())
         }
         Err(error) => {
@@ -141,8 +144,6 @@ async fn look_now(cx: &Cx) -> Result<Look, FlowError> {
     let mut reader = cx.db.read().await?;
     let mut conn = reader.conn();
     let look = log::look(&mut conn).await?;
-    // Not this node's own setting: a token that outlives the floors could outlive its revocation.
-    cx.verifier.set_life(look.life);
     if look.seq != cx.verifier.seq() {
         let mut after = cx.verifier.seq();
         if look.seq < after {
@@ -162,6 +163,8 @@ async fn look_now(cx: &Cx) -> Result<Look, FlowError> {
         }
         cx.verifier.apply(&[], look.seq);
     }
+    // Not this node's own setting: a token that outlives the floors could outlive its revocation.
+    cx.verifier.set_life(look.life);
     let keys_changed = look.keys_version != cx.log.keys_version.load(Ordering::SeqCst);
     if keys_changed || look.life != cx.keys.life() {
         keys::load(cx, &mut conn).await?;
@@ -172,6 +175,6 @@ async fn look_now(cx: &Cx) -> Result<Look, FlowError> {
     Ok(look)
 }
 
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }

@@ -110,7 +110,8 @@ pub async fn end_all_of_user(
     .await
 }
 
-/// Ends everything that was ever issued here.
+/// Ends everything that was ever issued here, and sends every follower for the keys: after a database
+/// was put back by hand, what it followed before may have had the same version of others.
 pub async fn end_everything(cx: &Cx, origin: &Origin, actor: Actor) -> Result<(), FlowError> {
     let now = cx.clock.now();
     let event = origin.mark(Event::new(now, EventKind::IssuerRevoked, actor));
@@ -120,6 +121,7 @@ pub async fn end_everything(cx: &Cx, origin: &Origin, actor: Actor) -> Result<()
             let tick = log::advance(conn, now).await?;
             let floor = floor(conn, now, tick, Scope::Issuer, &issuer, Reason::Revoked).await?;
             log::raise_issuer_floor(conn, tick.seq).await?;
+            log::keys_replaced(conn).await?;
             events::append(conn, &event).await?;
             Ok(((), vec![floor]))
         })

@@ -9,6 +9,7 @@ use countersign_store::keys::SealedKey;
 use countersign_store::{Conn, events, keys, log, users};
 use countersign_token::{Algorithm, Policy, Verifier};
 
+use crate::clients::Services;
 use crate::cx::Parts;
 use crate::feed::Feed;
 use crate::keys::{Keys, created, make, seal_context};
@@ -47,7 +48,7 @@ pub struct Started {
     pub has_admin: bool,
 }
 
-const CHECK_CONTEXT: &str = "secret check";
+pub(crate) const CHECK_CONTEXT: &str = "secret check";
 const CHECK_VALUE: &[u8] = b"countersign";
 
 /// Gets ready to serve: opens what is sealed, states how long tokens live and who issues them,
@@ -136,6 +137,7 @@ fn context(parts: Parts) -> Cx {
         keys: Keys::new(shared_key),
         log: Watch::default(),
         feed: Feed::default(),
+        services: Services::default(),
         settings,
     }
 }

@@ -14,7 +14,7 @@ pub(crate) enum Clock {
     System(std::time::Instant),
     /// Stands still until a test moves it.
     #[cfg(test)]
-    Fixed(std::sync::Arc<std::sync::atomic::AtomicI64>),
+    Fixed(std::sync::Arc<crate::sync::AtomicI64>),
 }
 
 impl Clock {
@@ -48,7 +48,7 @@ impl Clock {
                 i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX)
             }
             #[cfg(test)]
-            Self::Fixed(millis) => millis.load(std::sync::atomic::Ordering::SeqCst),
+            Self::Fixed(millis) => millis.load(crate::sync::Ordering::SeqCst),
         }
     }
 

@@ -58,7 +58,7 @@ impl Follower {
 
     /// Asks until everything is known.
     pub(crate) async fn bootstrap(&mut self) -> Result<(), RemoteError> {
-        while self.turn(Duration::ZERO).await?.more {}
+        while self.turn(Duration::ZERO, false).await?.more {}
         Ok(())
     }
 
@@ -83,7 +83,7 @@ impl Follower {
                 },
                 outcome = async {
                     tokio::time::sleep(pause).await;
-                    self.turn(wait).await
+                    self.turn(wait, false).await
                 } => outcome,
                 // The answer that hangs is as good as lost: the machine slept, or the link froze.
                 () = shared.lapsed(), if !recovering => Err(RemoteError::TimedOut),
@@ -113,9 +113,9 @@ impl Follower {
         }
     }
 
-    /// One question and its answer. May be dropped at any point: what it changes it changes at
+    /// One question and its answer, with the keys if they changed or are asked for. May be dropped at any point: what it changes it changes at
     /// once, at the end.
-    async fn turn(&mut self, wait: Duration) -> Result<Turn, RemoteError> {
+    async fn turn(&mut self, wait: Duration, rekey: bool) -> Result<Turn, RemoteError> {
         let question = Question {
             after: self.shared.verifier.seq(),
             wait,
@@ -123,26 +123,26 @@ impl Follower {
         let sent = self.shared.clock.millis();
         let answer = self.remote.ask(&question).await?;
         let arrived = self.shared.clock.millis();
-        let mut news = answer.seq != question.after;
-        if self.keys != Some(answer.keys) {
-            self.load_keys().await?;
-            self.keys = Some(answer.keys);
-            news = true;
-        }
-        self.shared.apply(&answer, sent, arrived);
+        // After the answer, so that they are no older, and before it counts.
+        let keys = match rekey || self.keys != Some(answer.keys) {
+            true => Some(self.load_keys().await?),
+            false => None,
+        };
+        let news = keys.is_some() || answer.seq != question.after;
+        self.keys = Some(answer.keys);
+        self.shared.apply(&answer, keys, sent, arrived);
         Ok(Turn {
             more: answer.more,
             news,
         })
     }
 
-    async fn load_keys(&self) -> Result<(), RemoteError> {
-        let mut keys: KeySet = self.remote.keys().await?;
+    async fn load_keys(&self) -> Result<KeySet, RemoteError> {
+        let mut keys = self.remote.keys().await?;
         if let Some(secret) = &self.secret {
             keys.insert(secret.clone());
         }
-        self.shared.verifier.set_keys(keys);
-        Ok(())
+        Ok(keys)
     }
 
     /// Looks once for everybody who waits for it.
@@ -156,10 +156,7 @@ impl Follower {
             keys |= look.keys;
             waiting.push(look.done);
         }
-        if keys {
-            self.load_keys().await?;
-        }
-        let turn = self.turn(Duration::ZERO).await?;
+        let turn = self.turn(Duration::ZERO, keys).await?;
         for done in waiting {
             // Whoever does not wait any more needs no answer.
             let _ = done.send(());

@@ -102,10 +102,10 @@ impl Guard {
 
     pub(crate) async fn accept(&self, token: &str) -> Result<Accepted, Refusal> {
         let shared = &self.0.shared;
-        let mut changed = shared.changed.subscribe();
         let looked = match shared.accept(token) {
             Err(AHEAD) => {
                 // Usually the news are on their way, and asking would only cut them off.
+                let mut changed = shared.changed.subscribe();
                 let news = async {
                     while matches!(shared.accept(token), Err(AHEAD)) {
                         let _ = changed.changed().await;

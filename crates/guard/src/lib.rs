@@ -48,10 +48,15 @@ mod policy;
 mod refusal;
 mod remote;
 mod shared;
+mod sync;
 #[cfg(feature = "axum")]
 pub mod web;
 
 #[cfg(test)]
+#[cfg(interleave)]
+mod interleavings;
+#[cfg(test)]
+#[cfg(not(interleave))]
 mod tests;
 
 pub use builder::{Builder, ConnectError};

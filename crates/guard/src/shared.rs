@@ -2,14 +2,14 @@
 //! are held for a look at a table, never across anything that waits.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use countersign_token::feed::Answer;
-use countersign_token::{Accepted, Claims, Timestamp, Verifier};
+use countersign_token::{Accepted, Claims, KeySet, Timestamp, Verifier};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
+use crate::sync::{AtomicI64, Ordering};
 use crate::{Policy, Refusal};
 
 pub(crate) struct Shared {
@@ -18,9 +18,9 @@ pub(crate) struct Shared {
     pub(crate) policy: Policy,
     pub(crate) leeway: Duration,
     /// What to add to the clock to have the issuer's time, in milliseconds.
-    offset: AtomicI64,
+    pub(crate) offset: AtomicI64,
     /// When, on the clock, the question was sent whose answer was last applied.
-    leased_at: AtomicI64,
+    pub(crate) leased_at: AtomicI64,
     /// Tells whoever watches a login that there is reason to look again.
     pub(crate) changed: watch::Sender<()>,
 }
@@ -38,21 +38,40 @@ impl Shared {
         }
     }
 
-    /// Takes in an answer to a question that was sent and answered at these moments of the clock.
+    /// Takes in an answer to a question that was sent and answered at these moments of the clock,
+    /// with the keys where they are others now.
     ///
-    /// The lease comes last: whoever sees it sees the floors that it stands for. While there are
-    /// more pages it is not renewed, since floors that are still to come may be old.
-    pub(crate) fn apply(&self, answer: &Answer, sent: i64, arrived: i64) {
+    /// A check asks for lease, time, keys, life and floors in this order, so they are written in the
+    /// reverse: whoever sees one of them sees everything below it, and half of an answer lets no
+    /// token in.
+    pub(crate) fn apply(&self, answer: &Answer, keys: Option<KeySet>, sent: i64, arrived: i64) {
+        self.learn(answer);
+        if let Some(keys) = keys {
+            self.verifier.set_keys(keys);
+        }
+        self.tell_time(answer, arrived);
+        self.renew(answer, sent);
+        self.changed.send_replace(());
+    }
+
+    /// Floors, then the life that tokens may have.
+    pub(crate) fn learn(&self, answer: &Answer) {
+        self.verifier.apply(&answer.floors, answer.seq);
         let life = Duration::from_secs(u64::try_from(answer.life).unwrap_or(0));
         self.verifier.set_life(life);
-        self.verifier.apply(&answer.floors, answer.seq);
+    }
+
+    pub(crate) fn tell_time(&self, answer: &Answer, arrived: i64) {
         let now = answer.now.saturating_mul(1_000);
         self.offset
             .store(now.saturating_sub(arrived), Ordering::Release);
+    }
+
+    /// Not while there are more pages: floors that are still to come may be old.
+    pub(crate) fn renew(&self, answer: &Answer, sent: i64) {
         if !answer.more {
             self.leased_at.store(sent, Ordering::Release);
         }
-        self.changed.send_replace(());
     }
 
     /// The issuer's time, at this moment of the clock.
@@ -90,7 +109,7 @@ impl Shared {
     }
 
     /// The moment for which the guard may answer, if it may.
-    fn current(&self) -> Result<Timestamp, Refusal> {
+    pub(crate) fn current(&self) -> Result<Timestamp, Refusal> {
         let moment = self.clock.millis();
         let stale = self.lease_age_at(moment) >= self.policy.lease();
         if stale && self.policy != Policy::Lenient {

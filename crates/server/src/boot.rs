@@ -16,7 +16,7 @@ use countersign_store::{Db, Options, StoreError};
 use countersign_token::{Algorithm, SigningKey, crypto};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::config::{self, Config, Engine};
+use crate::config::{self, Config, DatabaseUrl, Engine};
 
 /// Why Countersign cannot work with this configuration on this machine.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +77,42 @@ pub async fn open(config: &Config, hashing_threads: usize) -> Result<Opened, Boo
     let missing = missing_database(config);
     // Before the database: a database without its key is refused from then on.
     let secret = secret_key(config)?;
+    let with = prepare(config, &secret, hashing_threads)?;
+    if let Some(file) = &missing {
+        // SQLite gives the files that it puts beside the database the same mode.
+        private().open(file).map_err(file_error(file))?;
+    }
+    let db = Db::open(&Options::new(config.database.url.expose())).await?;
+    Ok(Opened {
+        parts: with(db),
+        new_data: missing.is_some(),
+    })
+}
+
+/// As [`open`] for a database that is there, which may be another than the configured one, and with
+/// the secret that there is: nothing is made, and no copy kept of an older database.
+pub async fn open_as_it_is(config: &Config, url: &DatabaseUrl) -> Result<Parts, BootError> {
+    let secret = match &config.secret.key {
+        Some(secret) => secret.clone(),
+        None => {
+            let path = secret_file(config);
+            read_secret(&path)?.ok_or(BootError::SecretMissing(path))?
+        }
+    };
+    let with = prepare(config, &secret, 1)?;
+    let options = Options {
+        keep_old: false,
+        ..Options::new(url.expose())
+    };
+    Ok(with(Db::open(&options).await?))
+}
+
+/// Everything but the database.
+fn prepare(
+    config: &Config,
+    secret: &SecretString,
+    hashing_threads: usize,
+) -> Result<impl FnOnce(Db) -> Parts + use<>, BootError> {
     let previous = config
         .secret
         .key_previous
@@ -92,12 +128,7 @@ pub async fn open(config: &Config, hashing_threads: usize) -> Result<Opened, Boo
                 .map_err(|error| BootError::Setting(format!("JWT_SECRET_KEY: {error}")))?,
         )),
     };
-    if let Some(file) = &missing {
-        // SQLite gives the files that it puts beside the database the same mode.
-        private().open(file).map_err(file_error(file))?;
-    }
-    let db = Db::open(&Options::new(config.database.url.expose())).await?;
-    let parts = Parts {
+    Ok(move |db| Parts {
         db,
         clock: Clock::system(),
         random: Random::system(),
@@ -105,10 +136,6 @@ pub async fn open(config: &Config, hashing_threads: usize) -> Result<Opened, Boo
         hasher,
         shared_key,
         settings,
-    };
-    Ok(Opened {
-        parts,
-        new_data: missing.is_some(),
     })
 }
 
@@ -123,12 +150,17 @@ fn make_directory(data: &Path) -> Result<(), BootError> {
     made.map_err(file_error(data))
 }
 
+/// Where the secret is kept that was made here, where none is set.
+pub fn secret_file(config: &Config) -> PathBuf {
+    config.server.data.join("secret.key")
+}
+
 /// `SECRET_KEY`, or the one that is kept in the data directory, made where there is none yet.
 fn secret_key(config: &Config) -> Result<SecretString, BootError> {
     if let Some(secret) = &config.secret.key {
         return Ok(secret.clone());
     }
-    let path = config.server.data.join("secret.key");
+    let path = secret_file(config);
     // Looked for first: whoever makes both at this moment makes the key before the database.
     let new = missing_database(config).is_some();
     match read_secret(&path)? {

@@ -12,13 +12,17 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tower::ServiceExt;
 
 use crate::config::Config;
+use crate::places::Places;
+use crate::tls::Tls;
 
 /// How long a client may take to send the head of a request, and a connection to lie idle.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How long a client may take to agree on TLS.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The most headers of a request.
 const MAX_HEADERS: usize = 64;
@@ -31,11 +35,11 @@ pub struct Peer(pub SocketAddr);
 pub async fn run(
     config: &Config,
     listener: TcpListener,
+    tls: Option<Arc<Tls>>,
     router: Router,
     stop: impl Future<Output = ()>,
 ) {
-    let connections = config.limits.connections.min(descriptors_left());
-    let permits = Arc::new(Semaphore::new(connections));
+    let places = Places::new(config.limits.connections, descriptors_left());
     let graceful = GracefulShutdown::new();
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
@@ -45,32 +49,38 @@ pub async fn run(
         .half_close(false);
     let mut stop = std::pin::pin!(stop);
     loop {
-        // The permit is taken first: connections past the limit wait in the system's queue, and
-        // cost nothing here.
-        let accepted = async {
-            let permit = Arc::clone(&permits).acquire_owned().await.ok()?;
-            Some((accept(&listener).await, permit))
-        };
-        let ((stream, peer), permit) = tokio::select! {
+        let (stream, peer) = tokio::select! {
             () = &mut stop => break,
-            accepted = accepted => match accepted {
-                Some(accepted) => accepted,
-                None => break,
-            },
+            accepted = accept(&listener) => accepted,
         };
-        let router = router.clone();
+        let (router, place) = (router.clone(), places.enter());
+        let held = place.clone();
         let service = hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| {
             let mut request = request.map(axum::body::Body::new);
             request.extensions_mut().insert(Peer(peer));
+            request.extensions_mut().insert(place.clone());
             let answer = router.clone().oneshot(request);
             async move { Ok::<_, Infallible>(answer.await.unwrap_or_else(|never| match never {})) }
         });
-        let connection = http.serve_connection(TokioIo::new(stream), service);
-        let connection = graceful.watch(connection);
+        let (http, watcher) = (http.clone(), graceful.watcher());
+        let acceptor = tls.as_ref().map(|tls| tls.acceptor());
         tokio::spawn(async move {
             // Clients that hang up early or send nonsense are their own affair.
-            let _ = connection.await;
-            drop(permit);
+            let served = async {
+                let Some(acceptor) = acceptor else {
+                    let connection = http.serve_connection(TokioIo::new(stream), service);
+                    return drop(watcher.watch(connection).await);
+                };
+                let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream));
+                if let Ok(Ok(stream)) = handshake.await {
+                    let connection = http.serve_connection(TokioIo::new(stream), service);
+                    drop(watcher.watch(connection).await);
+                }
+            };
+            tokio::select! {
+                () = served => {}
+                () = held.shown_out() => {}
+            }
         });
     }
     drop(listener);
@@ -99,18 +109,23 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     }
 }
 
-/// How many connections this process may open beside its files and its database.
+/// How many connections this process may open beside its files and its database. The soft limit is
+/// raised to the hard one first: it is low for programs that use `select`, which none here does.
 fn descriptors_left() -> usize {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     const KEPT: usize = 64;
-    std::fs::read_to_string("/proc/self/limits")
-        .ok()
-        .and_then(|limits| {
-            let line = limits
-                .lines()
-                .find(|line| line.starts_with("Max open files"))?;
-            line.split_whitespace().nth(3)?.parse::<usize>().ok()
-        })
-        .map_or(usize::MAX >> 4, |soft| soft.saturating_sub(KEPT).max(16))
+    let limit = getrlimit(Resource::Nofile);
+    let most = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    let limit = match setrlimit(Resource::Nofile, most) {
+        Ok(()) => limit.maximum,
+        Err(_) => limit.current,
+    };
+    limit
+        .and_then(|limit| usize::try_from(limit).ok())
+        .map_or(usize::MAX >> 4, |limit| limit.saturating_sub(KEPT).max(16))
 }
 
 /// Looks at the log, again and again. A look that fails is said once, and once when it is over.

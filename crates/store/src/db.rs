@@ -12,8 +12,10 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{Connection, PgPool, SqliteConnection, SqlitePool};
 
 use crate::conn::{Conn, Pooled, Reader};
+use crate::schema::{MIGRATIONS, Migration};
+use crate::stats::{Counts, Stats};
 use crate::writer::Writer;
-use crate::{StoreError, migrate, unit};
+use crate::{StoreError, migrate, snapshot, unit};
 
 /// A boxed future, as units of work return it.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -33,6 +35,8 @@ pub struct Options {
     pub connections: u32,
     /// Whether a commit survives a power cut. Only tests may say no.
     pub durable: bool,
+    /// Whether a copy of a SQLite database is kept before its schema is changed.
+    pub keep_old: bool,
 }
 
 impl Options {
@@ -42,6 +46,7 @@ impl Options {
             url: url.into(),
             connections: 16,
             durable: true,
+            keep_old: true,
         }
     }
 }
@@ -50,6 +55,7 @@ impl Options {
 #[derive(Debug, Clone)]
 pub struct Db {
     engine: Arc<Engine>,
+    counts: Arc<Counts>,
 }
 
 #[derive(Debug)]
@@ -69,17 +75,31 @@ impl Db {
     /// [`StoreError::NewerSchema`] where a newer version wrote it; [`StoreError::Unavailable`] where
     /// it cannot be reached.
     pub async fn open(options: &Options) -> Result<Self, StoreError> {
+        Self::open_with(options, MIGRATIONS).await
+    }
+
+    /// As [`Db::open`] in a binary whose newest schema is that of these migrations.
+    pub(crate) async fn open_with(
+        options: &Options,
+        migrations: &'static [Migration],
+    ) -> Result<Self, StoreError> {
+        let counts = Arc::<Counts>::default();
         let engine = if options.url.starts_with("sqlite:") {
-            Self::open_sqlite(options).await?
+            Self::open_sqlite(options, migrations, Arc::clone(&counts)).await?
         } else {
-            Self::open_postgres(options).await?
+            Self::open_postgres(options, migrations).await?
         };
         Ok(Self {
             engine: Arc::new(engine),
+            counts,
         })
     }
 
-    async fn open_sqlite(options: &Options) -> Result<Engine, StoreError> {
+    async fn open_sqlite(
+        options: &Options,
+        migrations: &'static [Migration],
+        counts: Arc<Counts>,
+    ) -> Result<Engine, StoreError> {
         let synchronous = if options.durable {
             SqliteSynchronous::Full
         } else {
@@ -95,7 +115,7 @@ impl Db {
             .pragma("secure_delete", "FAST");
         let mut pauses = (1..=10).map(|n| Duration::from_millis(10 * n));
         let first = loop {
-            match first_sqlite(&connect).await {
+            match first_sqlite(&connect, options.keep_old, migrations).await {
                 Err(StoreError::Unavailable(_)) if let Some(pause) = pauses.next() => {
                     tokio::time::sleep(pause).await;
                 }
@@ -110,11 +130,14 @@ impl Db {
         Ok(Engine::Sqlite {
             readers,
             file,
-            writer: Writer::start(first, connect),
+            writer: Writer::start(first, connect, counts),
         })
     }
 
-    async fn open_postgres(options: &Options) -> Result<Engine, StoreError> {
+    async fn open_postgres(
+        options: &Options,
+        migrations: &'static [Migration],
+    ) -> Result<Engine, StoreError> {
         let connect = PgConnectOptions::from_str(&options.url)?.application_name("countersign");
         let pool = PgPoolOptions::new()
             .max_connections(options.connections)
@@ -130,7 +153,7 @@ impl Db {
             .connect_with(connect)
             .await?;
         let mut conn = pool.acquire().await?;
-        migrate::postgres(&mut conn).await?;
+        migrate::postgres(&mut conn, migrations).await?;
         drop(conn);
         Ok(Engine::Postgres(pool))
     }
@@ -191,9 +214,32 @@ impl Db {
                 // On a task of its own: a transaction whose future is dropped while BEGIN is under
                 // way goes back to the pool open.
                 let task = tokio::spawn(attempts(pool.clone(), unit));
-                task.await
-                    .unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string()).into()))
+                let result = task
+                    .await
+                    .unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string()).into()));
+                if result.is_ok() {
+                    self.counts.committed(1);
+                }
+                result
             }
+        }
+    }
+
+    /// What the database is doing at this moment.
+    pub fn stats(&self) -> Stats {
+        let (units, commits) = self.counts.so_far();
+        let (connections, idle, waiting) = match &*self.engine {
+            Engine::Sqlite {
+                readers, writer, ..
+            } => (readers.size(), readers.num_idle(), writer.waiting()),
+            Engine::Postgres(pool) => (pool.size(), pool.num_idle(), 0),
+        };
+        Stats {
+            connections,
+            idle,
+            waiting,
+            units,
+            commits,
         }
     }
 
@@ -296,9 +342,25 @@ const DATABASE_CLOCK: &str = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) 
 ///
 /// Turning a new file to WAL takes a lock that SQLite refuses at once instead of waiting for it:
 /// where another process does the same, this is unavailable for a moment.
-async fn first_sqlite(connect: &SqliteConnectOptions) -> Result<SqliteConnection, StoreError> {
+async fn first_sqlite(
+    connect: &SqliteConnectOptions,
+    keep_old: bool,
+    migrations: &'static [Migration],
+) -> Result<SqliteConnection, StoreError> {
     let mut conn = SqliteConnection::connect_with(connect).await?;
-    migrate::sqlite(&mut conn).await?;
+    let found = migrate::version_on_sqlite(&mut conn).await?;
+    if let Some(found) = found.filter(|_| keep_old)
+        && let Some(newest) = migrate::missing(migrations, Some(found))?.last()
+    {
+        let kept = snapshot::keep_before_migration(connect.get_filename(), found).await?;
+        tracing::info!(
+            "the schema goes from version {found} to {}: a copy of the database as it was is kept \
+             as {}",
+            newest.version,
+            kept.display()
+        );
+    }
+    migrate::sqlite(&mut conn, migrations).await?;
     Ok(conn)
 }
 

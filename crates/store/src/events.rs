@@ -1,6 +1,6 @@
 //! The audit log, in the order of commits.
 
-use countersign_core::{Event, Timestamp};
+use countersign_core::{Event, EventKind, Timestamp};
 
 use crate::args::args;
 use crate::conn::Conn;
@@ -13,6 +13,8 @@ statements! {
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     PAGE = "SELECT seq, at, kind, actor, subject, session, client, address, data FROM events
         WHERE seq < $1 ORDER BY seq DESC LIMIT $2";
+    LAST_OF = "SELECT at FROM events WHERE kind = $1 OR kind = $2 ORDER BY seq DESC LIMIT 1";
+    FIRST = "SELECT MIN(at) AS at FROM events";
     PRUNE = "DELETE FROM events WHERE seq IN
         (SELECT seq FROM events WHERE at < $1 ORDER BY at LIMIT $2)";
 }
@@ -94,6 +96,22 @@ pub async fn page(
             })
         })
         .collect()
+}
+
+/// When something of either kind happened last. It is looked for from the end on, so what never
+/// happened costs reading the whole log.
+pub async fn last_of(
+    conn: &mut Conn<'_>,
+    [one, other]: [EventKind; 2],
+) -> Result<Option<Timestamp>, StoreError> {
+    let args = args![one.as_str(), other.as_str()];
+    let row = conn.optional(LAST_OF, args).await?;
+    row.map(|row| row.time("at")).transpose()
+}
+
+/// How far the log goes back.
+pub async fn first(conn: &mut Conn<'_>) -> Result<Option<Timestamp>, StoreError> {
+    conn.one(FIRST, args![]).await?.optional_time("at")
 }
 
 /// Forgets up to `limit` events from before `before`; answers how many.

@@ -36,6 +36,9 @@ statements! {
     // The position moves on too: a follower that was not asking just then finds its cursor outdated.
     KEYS_CHANGED = "UPDATE log_clock SET keys_version = keys_version + 1, seq = seq + 1
         WHERE id = 1";
+    // A version that no follower can hold: the log of another past may have come to the next one.
+    KEYS_REPLACED = "UPDATE log_clock SET keys_version = seq WHERE id = 1";
+    PASS = "UPDATE log_clock SET seq = $1 WHERE id = 1 AND seq < $1";
     SECRET_CHECK = "SELECT secret_check FROM log_clock WHERE id = 1";
     SET_SECRET_CHECK = "UPDATE log_clock SET secret_check = $1 WHERE id = 1";
 }
@@ -166,6 +169,17 @@ pub async fn set_issuer(conn: &mut Conn<'_>, issuer: &str) -> Result<(), StoreEr
 /// Tells every node and every follower that the signing keys changed.
 pub async fn keys_changed(conn: &mut Conn<'_>) -> Result<(), StoreError> {
     conn.execute(KEYS_CHANGED, args![]).await.map(drop)
+}
+
+/// Tells every follower that the signing keys are others, whichever log it followed before. Comes
+/// after [`advance`].
+pub async fn keys_replaced(conn: &mut Conn<'_>) -> Result<(), StoreError> {
+    conn.execute(KEYS_REPLACED, args![]).await.map(drop)
+}
+
+/// Moves the clock past a place that another log had come to; it never goes back.
+pub async fn pass(conn: &mut Conn<'_>, seq: Seq) -> Result<(), StoreError> {
+    conn.execute(PASS, args![seq]).await.map(drop)
 }
 
 /// The value that tells whether `SECRET_KEY` is the right one.

@@ -4,6 +4,7 @@
 //! BYTEA) and `KEYTEXT` (text compared byte by byte, which PostgreSQL does only when told).
 
 /// One step of the schema.
+#[derive(Clone, Copy)]
 pub(crate) struct Migration {
     pub(crate) version: i64,
     pub(crate) name: &'static str,

@@ -39,6 +39,7 @@ statements! {
     REVOKE = "UPDATE sessions SET revoked_at = $2, revoked_by = $3
         WHERE id = $1 AND revoked_at IS NULL RETURNING user_id";
     TOUCH = "UPDATE sessions SET last_used = $2 WHERE id = $1 AND last_used < $2 AND revoked_at IS NULL";
+    COUNT = "SELECT COUNT(*) AS living FROM sessions WHERE revoked_at IS NULL AND expires > $1";
     PRUNE = "DELETE FROM sessions WHERE id IN
         (SELECT id FROM sessions WHERE expires < $1 ORDER BY expires LIMIT $2)";
 }
@@ -184,4 +185,12 @@ pub(crate) fn session(row: &Row) -> Result<Session, StoreError> {
             issuer: row.seq("issuer_floor")?,
         },
     })
+}
+
+/// How many sessions nobody has ended and time has not; a floor may have.
+pub async fn count(conn: &mut Conn<'_>, now: Timestamp) -> Result<i64, StoreError> {
+    match conn.optional(COUNT, args![now]).await? {
+        Some(row) => row.get("living"),
+        None => Ok(0),
+    }
 }

@@ -4,10 +4,13 @@
 //! run one after another inside one transaction, each under a savepoint of its own, and all are
 //! answered after the commit. Nobody is told "done" before the disk was.
 
+use std::sync::Arc;
+
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::stats::Counts;
 use crate::{BoxFuture, Conn, StoreError, unit};
 
 /// Units that may wait; one more is refused as [`StoreError::Busy`].
@@ -41,16 +44,26 @@ pub(crate) struct Writer {
 impl Writer {
     /// Gives the connection to a task of its own, which makes another as `connect` says where this
     /// one fails.
-    pub(crate) fn start(conn: SqliteConnection, connect: SqliteConnectOptions) -> Self {
+    pub(crate) fn start(
+        conn: SqliteConnection,
+        connect: SqliteConnectOptions,
+        counts: Arc<Counts>,
+    ) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE);
         tokio::spawn(run(
             Link {
                 connect,
                 conn: Some(conn),
+                counts,
             },
             waiting,
         ));
         Self { queue }
+    }
+
+    /// How many units wait for their turn.
+    pub(crate) fn waiting(&self) -> usize {
+        QUEUE - self.queue.capacity()
     }
 
     /// Queues a unit and waits for its commit.
@@ -106,6 +119,7 @@ fn stopped() -> StoreError {
 struct Link {
     connect: SqliteConnectOptions,
     conn: Option<SqliteConnection>,
+    counts: Arc<Counts>,
 }
 
 impl Link {
@@ -174,6 +188,7 @@ async fn commit(link: &mut Link, group: Vec<Job>) {
     }
     .await;
     let Err(error) = outcome else {
+        link.counts.committed(ran.len());
         return ran.into_iter().for_each(|unit| (unit.answer)(Ok(())));
     };
     let failure = StoreError::from(error).to_string();

@@ -91,6 +91,21 @@ impl TestDatabase {
         done.unwrap_or_else(|error| panic!("{statement}: {error}"));
     }
 
+    /// Writes so many floors of sessions that nobody has, just below the log's position, for an
+    /// hour: to measure, not to test. On SQLite, where the tables are and no server is.
+    ///
+    /// # Panics
+    /// If it fails.
+    pub async fn fill_floors(&self, count: usize) {
+        self.execute(&format!(
+            "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {count})
+             INSERT INTO floors (seq, scope, subject, reason, expires)
+             SELECT seq - n, 'session', randomblob(16), 'revoked', seq / 1000 + 3600000
+             FROM n, log_clock"
+        ))
+        .await;
+    }
+
     /// Whether it is on PostgreSQL.
     #[must_use]
     pub fn is_postgres(&self) -> bool {

@@ -177,15 +177,20 @@ fn breaches(walls: &toml::Table, crates: &[Crate]) -> Vec<String> {
 fn sources() -> Vec<(String, PathBuf)> {
     let mut found = Vec::new();
     let folders = ["crates", "examples"].map(|folder| fs::read_dir(root().join(folder)).unwrap());
-    for krate in folders.into_iter().flatten().map(|entry| entry.unwrap()) {
-        let mut folders = vec![krate.path().join("src")];
+    let crates = folders
+        .into_iter()
+        .flatten()
+        .map(|entry| entry.unwrap().path());
+    for krate in crates.chain([root().join("bench")]) {
+        let name = krate.file_name().unwrap().to_str().unwrap();
+        let mut folders = vec![krate.join("src")];
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(&folder).into_iter().flatten() {
                 let path = entry.unwrap().path();
                 if path.is_dir() {
                     folders.push(path);
                 } else if path.extension().is_some_and(|extension| extension == "rs") {
-                    found.push((krate.file_name().into_string().unwrap(), path));
+                    found.push((name.to_owned(), path));
                 }
             }
         }

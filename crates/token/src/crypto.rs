@@ -161,6 +161,13 @@ pub fn unb64(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text).ok()
 }
 
+/// As [`unb64`], for what has exactly `N` bytes.
+pub(crate) fn unb64_array<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    let decoded = URL_SAFE_NO_PAD.decode_slice(text, &mut bytes).ok()?;
+    (decoded == N).then_some(bytes)
+}
+
 /// The first bytes of `bytes` as lower-case hexadecimal digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes
@@ -190,9 +197,14 @@ mod tests {
             "Zg==", "Zh", "Zm9=", "Zm+v", "Zm/v", "Zm 9v", " Zm9v", "Zm9v\n", "Z", "Zm9vé",
         ] {
             assert_eq!(unb64(bad), None, "{bad}");
+            assert_eq!(unb64_array::<1>(bad), None, "{bad}");
+            assert_eq!(unb64_array::<2>(bad), None, "{bad}");
         }
         assert_eq!(unb64(""), Some(vec![]));
         assert_eq!(unb64("Zg").as_deref(), Some(&b"f"[..]));
+        assert_eq!(unb64_array("Zg"), Some(*b"f"));
+        assert_eq!(unb64_array::<2>("Zg"), None);
+        assert_eq!(unb64_array::<1>("Zm8"), None);
         assert_eq!(
             unb64(&b64(&[0xfb, 0xff])).as_deref(),
             Some(&[0xfb, 0xff][..])

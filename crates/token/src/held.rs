@@ -17,6 +17,14 @@ pub struct Floors {
     recent: HashMap<Subject, Mark, BuildHasherDefault<FirstBytes>>,
     settled: Vec<(Subject, Mark)>,
     seq: Seq,
+    forgotten: Forgotten,
+}
+
+/// The highest floor that is not held any more, and the latest time at which one was let go.
+#[derive(Debug, Default)]
+struct Forgotten {
+    seq: Seq,
+    at: Timestamp,
 }
 
 /// The highest floors of one subject, one for each reason, so that none masks another. Zero is
@@ -80,12 +88,23 @@ impl Floors {
 
     /// Forgets what concerns expired tokens only.
     pub fn prune(&mut self, now: Timestamp) {
-        let before = self.len();
-        self.recent.retain(|_, mark| mark.expires > now);
-        self.settled.retain(|(_, mark)| mark.expires > now);
+        let (before, mut highest) = (self.len(), self.forgotten.seq);
+        let mut is_kept = |mark: &Mark| {
+            let kept = mark.expires > now;
+            if !kept {
+                highest = highest.max(mark.revoked).max(mark.superseded);
+            }
+            kept
+        };
+        self.recent.retain(|_, mark| is_kept(mark));
+        self.settled.retain(|(_, mark)| is_kept(mark));
         if self.len() == before {
             return;
         }
+        self.forgotten = Forgotten {
+            seq: highest,
+            at: now.max(self.forgotten.at),
+        };
         // A wave of logouts should not hold its memory for ever.
         if self.settled.len() < self.settled.capacity() / 2 {
             self.settled.shrink_to_fit();
@@ -94,6 +113,22 @@ impl Floors {
             self.recent.shrink_to(self.recent.len() * 2);
         }
         self.refilter();
+    }
+
+    /// What time it is for a token minted at `rev`, where it is `now` for whoever checks it. A floor
+    /// above it that was forgotten may have been its own, so that it is no earlier than that was: a
+    /// check that was held up since it looked at the clock finds the floor or an expired token.
+    pub(crate) fn time_for(&self, rev: Seq, now: Timestamp) -> Timestamp {
+        if self.forgotten.seq > rev {
+            return now.max(self.forgotten.at);
+        }
+        now
+    }
+
+    #[cfg(interleave)]
+    pub(crate) fn prune_and_forget_it(&mut self, now: Timestamp) {
+        self.prune(now);
+        self.forgotten = Forgotten::default();
     }
 
     /// How many subjects have a floor.

@@ -11,6 +11,8 @@
 mod algorithm;
 mod claims;
 pub mod crypto;
+#[cfg(interleave)]
+mod faults;
 pub mod feed;
 mod floors;
 mod held;
@@ -19,6 +21,7 @@ mod jwk;
 pub mod jws;
 mod keys;
 mod memo;
+mod sync;
 mod time;
 mod verifier;
 

@@ -1,12 +1,12 @@
 //! The one check of an access token.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use crate::jws::{self, Rejection};
 use crate::keys::KeyIdentity;
 use crate::memo::{Digest, Memo, Remembered};
+use crate::sync::{AtomicU64, Ordering, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use crate::{ACCESS, Claims, Floor, Floors, KeySet, Reason, Scope, Seq, Subject, TYP, Timestamp};
 
 /// What a verifier asks of every token.
@@ -106,7 +106,7 @@ pub struct Verifier {
     life_millis: AtomicU64,
     keys: RwLock<Arc<KeySet>>,
     floors: RwLock<Floors>,
-    memo: Memo<Examined>,
+    pub(crate) memo: Memo<Examined>,
 }
 
 /// How much memory remembered tokens take at most, unless told otherwise.
@@ -115,7 +115,7 @@ pub const MEMO_BYTES: usize = 16 << 20;
 /// What holds of a token's bytes under one key set for ever, whatever the time and the floors:
 /// the part of a check that may be remembered.
 #[derive(Clone, Debug)]
-struct Examined {
+pub(crate) struct Examined {
     claims: Arc<Claims>,
     subjects: [Subject; 5],
     /// Which key verified it.
@@ -180,9 +180,10 @@ impl Verifier {
         Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Replaces [`Policy::life`].
+    /// Replaces [`Policy::life`]. After [`Self::apply`] where one answer brings both: whoever lets
+    /// a token live longer knows what was revoked of it.
     pub fn set_life(&self, life: Duration) {
-        self.life_millis.store(millis(life), Ordering::Relaxed);
+        self.life_millis.store(millis(life), Ordering::Release);
     }
 
     /// See [`Floors::apply`].
@@ -303,7 +304,7 @@ impl Verifier {
     }
 
     /// Times and floors, on every use.
-    fn judge(
+    pub(crate) fn judge(
         &self,
         Examined {
             claims, subjects, ..
@@ -315,14 +316,16 @@ impl Verifier {
             Timestamp::from_secs(claims.nbf),
             Timestamp::from_secs(claims.exp),
         );
-        let life = Duration::from_millis(self.life_millis.load(Ordering::Relaxed));
+        // Before the floors, as they are written before it.
+        let life = Duration::from_millis(self.life_millis.load(Ordering::Acquire));
+        let floors = self.floors();
+        let ended = floors.time_for(claims.rev, now).minus(self.leeway);
         if nbf > now.plus(self.leeway) {
             return Err(Refusal::NotYetValid);
         }
-        if exp <= now.minus(self.leeway) || exp.since(iat) > life || iat > now.plus(self.leeway) {
+        if exp <= ended || exp.since(iat) > life || iat > now.plus(self.leeway) {
             return Err(Refusal::Expired);
         }
-        let floors = self.floors();
         match floors.judge(subjects, claims.rev) {
             Some(Reason::Revoked) => Err(Refusal::Revoked),
             _ if claims.rev > floors.seq() => Err(Refusal::Ahead),
@@ -337,7 +340,7 @@ impl Verifier {
         self.floors.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn floors_mut(&self) -> RwLockWriteGuard<'_, Floors> {
+    pub(crate) fn floors_mut(&self) -> RwLockWriteGuard<'_, Floors> {
         self.floors.write().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -181,6 +181,23 @@ def test_floors_are_forgotten_on_the_issuers_time_and_not_before(feed, follow):
     assert follower.status().floors == 0
 
 
+def test_a_check_that_is_held_up_while_its_floor_is_forgotten_refuses(feed, follow, monkeypatch):
+    feed.says(answer(200, (150, "user", USER, "revoked")), answer(200, now=NOW + 960))
+    follower = follow()
+    follower.ask()
+    floors_asked = follower.is_revoked
+
+    def held_up(claims):
+        if follower.status().floors:
+            feed.clock += 61
+            follower.ask()
+        return floors_asked(claims)
+
+    monkeypatch.setattr(follower, "is_revoked", held_up)
+    assert refusal(follower, CLAIMS) == "token_expired"
+    assert follower.status().floors == 0
+
+
 def test_other_keys_are_loaded_before_the_answer_counts(feed, follow):
     feed.jwks = {"keys": [{"kid": "old", "kty": "EC"}]}
     feed.says(answer(200))

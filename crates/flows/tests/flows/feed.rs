@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use countersign_core::{Actor, ClientKind, Floor, Reason, Scope, Seq};
-use countersign_flows::feed::{Question, answer, propagated};
+use countersign_flows::feed::{self, Question, propagated};
 use countersign_flows::logout::Proof;
 use countersign_flows::maintenance::tidy;
 use countersign_flows::{FlowError, Mode, Origin, SignedIn, clients, keys, sessions};
@@ -38,6 +38,12 @@ fn named(after: Seq, name: &str, lease: u64) -> Question {
         follower: Some((name.to_owned(), Duration::from_secs(lease))),
         ..question(after)
     }
+}
+
+/// As a follower reads it.
+async fn answer(site: &Site, question: Question) -> Result<Answer, FlowError> {
+    let body = feed::answer(site, question).await?;
+    Ok(serde_json::from_str(&body).unwrap())
 }
 
 async fn ask(site: &Site, question: Question) -> Answer {

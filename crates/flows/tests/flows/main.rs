@@ -17,6 +17,7 @@ macro_rules! refused {
 }
 
 mod admin;
+mod backup;
 mod clients;
 mod feed;
 mod hasher;
@@ -36,3 +37,4 @@ mod sessions;
 mod site;
 mod start;
 mod throttle;
+mod tokens;

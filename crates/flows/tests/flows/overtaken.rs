@@ -1,6 +1,7 @@
 //! What is overtaken by a revocation while it waits for a hash, by hand, on both engines.
 
 use std::sync::mpsc::channel;
+use std::time::Duration;
 
 use countersign_core::Actor;
 use countersign_flows::logout::Proof;
@@ -12,7 +13,7 @@ use countersign_testkit::TestDatabase;
 use countersign_token::Refusal;
 use tokio::task::{spawn_blocking, yield_now};
 
-use crate::site::{PASSWORD, Site, disabled, from, refresh_token, roles};
+use crate::site::{MINUTE, PASSWORD, Site, disabled, from, refresh_token, roles};
 
 const NEXT: &str = "pear-harbour-42";
 
@@ -35,6 +36,7 @@ where
         assert!(!slow.is_finished(), "it did not come to its hash");
         yield_now().await;
     }
+    let paused_at = site.clock.now();
     std::thread::scope(|scope| {
         scope.spawn(|| {
             let runtime = tokio::runtime::Builder::new_current_thread()
@@ -45,6 +47,10 @@ where
                 .block_on(async { quick(&site.node().await).await });
         });
     });
+    if site.clock.now() > paused_at {
+        // As a server does in a task of its own: the request pauses, not the machine.
+        site.look().await;
+    }
     drop(release);
     slow.await.unwrap()
 }
@@ -107,47 +113,60 @@ async fn anew(site: &Site) {
 
 #[test]
 fn a_sign_in_that_is_overtaken_rests_on_what_is_true_after() {
-    on_each(async |site| {
-        for (what, is_let_in) in [
-            (PasswordSet, false),
-            (Disabled, false),
-            (Deleted, false),
-            (DisabledAndEnabled, true),
-            (SignedOutEverywhere, true),
-            (EverythingEnded, true),
-            (RolesChanged, true),
-        ] {
-            anew(&site).await;
-            let signing_in = {
-                let site = site.clone();
-                async move { site.try_sign_in("ada", PASSWORD, Mode::Token).await }
-            };
-            let result = overtaken(&site, signing_in, async |node| happen(node, what).await).await;
-            site.look().await;
-            if !is_let_in {
-                refused!(result, FlowError::InvalidCredentials);
-                continue;
-            }
-            let held = result.unwrap();
-            if what == RolesChanged {
-                // It began before the change: the new roles in it are not proven to be.
-                refused!(
-                    site.identify(&held).await,
-                    FlowError::Token(Refusal::Superseded)
-                );
-            } else {
-                site.identify(&held).await.unwrap();
-            }
-            let next = site.refresh(&refresh_token(&held)).await.unwrap();
-            site.identify(&next).await.unwrap();
-            let roles = if what == RolesChanged {
-                "author"
-            } else {
-                "editor"
-            };
-            assert_eq!(next.user.roles.to_words(), [roles]);
+    on_each(async |site| a_sign_in_is_overtaken(&site, Duration::ZERO).await);
+}
+
+#[test]
+fn a_sign_in_that_pauses_for_a_minute_rests_on_what_is_true_after() {
+    on_each(async |site| a_sign_in_is_overtaken(&site, MINUTE).await);
+}
+
+/// With so much time between reading `rev` and the change, and again before signing.
+async fn a_sign_in_is_overtaken(site: &Site, pause: Duration) {
+    for (what, is_let_in) in [
+        (PasswordSet, false),
+        (Disabled, false),
+        (Deleted, false),
+        (DisabledAndEnabled, true),
+        (SignedOutEverywhere, true),
+        (EverythingEnded, true),
+        (RolesChanged, true),
+    ] {
+        anew(site).await;
+        let signing_in = {
+            let site = site.clone();
+            async move { site.try_sign_in("ada", PASSWORD, Mode::Token).await }
+        };
+        let result = overtaken(site, signing_in, async |node| {
+            node.pass(pause).await;
+            happen(node, what).await;
+            node.pass(pause).await;
+        })
+        .await;
+        site.look().await;
+        if !is_let_in {
+            refused!(result, FlowError::InvalidCredentials);
+            continue;
         }
-    });
+        let held = result.unwrap();
+        if what == RolesChanged {
+            // It began before the change: the new roles in it are not proven to be.
+            refused!(
+                site.identify(&held).await,
+                FlowError::Token(Refusal::Superseded)
+            );
+        } else {
+            site.identify(&held).await.unwrap();
+        }
+        let next = site.refresh(&refresh_token(&held)).await.unwrap();
+        site.identify(&next).await.unwrap();
+        let roles = if what == RolesChanged {
+            "author"
+        } else {
+            "editor"
+        };
+        assert_eq!(next.user.roles.to_words(), [roles]);
+    }
 }
 
 #[test]

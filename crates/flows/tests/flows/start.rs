@@ -301,6 +301,14 @@ async fn a_database_put_back_forgets_and_ending_everything_makes_up_for_it() {
     sessions::end_everything(&site, &Origin::operator(), Actor::Operator)
         .await
         .unwrap();
+    // No follower has seen this version of the keys.
+    let look = {
+        let mut reader = site.db.read().await.unwrap();
+        countersign_store::log::look(&mut reader.conn())
+            .await
+            .unwrap()
+    };
+    assert_eq!(look.keys_version, look.seq.0);
     for dead in [&held[0], &held[1], &held[3], &held[4], &held[5]] {
         refused!(
             site.identify(dead).await,

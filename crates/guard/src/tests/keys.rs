@@ -34,6 +34,28 @@ async fn no_answer_is_applied_before_its_keys_are_loaded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_stolen_key_signs_above_every_floor_until_it_is_revoked() {
+    let issuer = Issuer::start().await;
+    let (guard, _) = guard(&issuer, Policy::Bounded).await;
+    issuer.floor(Scope::User, "1", Revoked);
+    eventually("the floor is known", || guard.status().seq.0 == 101);
+    // Whoever has the key writes what he likes into `rev`.
+    let forged = issuer.mint_with(|claims| claims.rev.0 = 101);
+    assert_eq!(code(&guard, &forged), "", "and is remembered");
+    let watched = tokio::spawn(guard.revoked(&forged));
+    issuer.now(|told| {
+        told.keys = vec![key()];
+        told.version = 2;
+        told.seq += 1;
+    });
+    eventually("the revocation is heard of", || guard.status().seq.0 == 102);
+    assert_eq!(code(&guard, &forged), "token_signature_invalid");
+    let refusal = tokio::time::timeout(Duration::from_secs(5), watched).await;
+    assert_eq!(refusal.unwrap().unwrap().code(), "token_signature_invalid");
+    assert_eq!(code(&guard, &issuer.mint("s")), "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn strangers_make_the_guard_look_for_keys_once_in_ten_seconds() {
     let issuer = Issuer::start().await;
     let (guard, hands) = guard(&issuer, Policy::Bounded).await;

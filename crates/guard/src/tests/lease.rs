@@ -63,20 +63,22 @@ async fn the_lease_counts_from_the_question_and_not_from_its_answer() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_that_freezes_within_an_answer_fakes_no_lease() {
-    let issuer = Issuer::start().await;
-    let (guard, hands) = guard(&issuer, Policy::Strict).await;
-    let token = issuer.mint("s");
-    issuer.now(|told| {
-        told.mode = Mode::HalfAnswers;
-        told.floor(Scope::Session, "s", Revoked);
-    });
-    hands.advance(2_999);
-    assert_eq!(code(&guard, &token), "", "not known here yet");
-    hands.advance(1);
-    assert_eq!(code(&guard, &token), "unavailable");
-    issuer.now(|told| told.mode = Mode::Answers);
-    eventually("caught up", || guard.status().current);
-    assert_eq!(code(&guard, &token), "token_revoked");
+    for (policy, lease) in [(Policy::Strict, 3_000), (Policy::Bounded, 30_000)] {
+        let issuer = Issuer::start().await;
+        let (guard, hands) = guard(&issuer, policy).await;
+        let token = issuer.mint("s");
+        issuer.now(|told| {
+            told.mode = Mode::HalfAnswers;
+            told.floor(Scope::Session, "s", Revoked);
+        });
+        hands.advance(lease - 1);
+        assert_eq!(code(&guard, &token), "", "not known here yet");
+        hands.advance(1);
+        assert_eq!(code(&guard, &token), "unavailable", "{policy:?}");
+        issuer.now(|told| told.mode = Mode::Answers);
+        eventually("caught up", || guard.status().current);
+        assert_eq!(code(&guard, &token), "token_revoked");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -124,6 +126,45 @@ async fn dates_are_the_issuers_and_no_clock_of_ours() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guard_that_is_started_again_lives_on_the_issuers_time_as_well() {
+    for skew in [-3_600, 3_600] {
+        let issuer = Issuer::start().await;
+        issuer.now(|told| told.now += skew);
+        let (token, ended) = (issuer.mint("s"), issuer.mint("ended"));
+        let (before, _) = guard(&issuer, Policy::Lenient).await;
+        issuer.floor(Scope::Session, "ended", Revoked);
+        drop(before);
+        issuer.now(|told| told.now += 400);
+        // Its machine's clock has no relation to the first one's, nor to the issuer's.
+        let (guard, hands) = guard(&issuer, Policy::Lenient).await;
+        issuer.now(|told| told.mode = Mode::Frozen);
+        hands.advance(529_000);
+        assert_eq!(code(&guard, &token), "", "{skew}");
+        assert_eq!(code(&guard, &ended), "token_revoked", "{skew}");
+        hands.advance(1_000);
+        for token in [token, ended] {
+            assert_eq!(code(&guard, &token), "token_expired", "{skew}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_issuer_whose_clock_is_set_takes_its_guards_along() {
+    for set in [-3_600, 3_600] {
+        let issuer = Issuer::start().await;
+        let (guard, _) = guard(&issuer, Policy::Bounded).await;
+        let ended = issuer.mint("ended");
+        issuer.now(|told| {
+            told.now += set;
+            told.floor(Scope::Session, "ended", Revoked);
+        });
+        eventually("the floor is known", || guard.status().floors == 1);
+        assert_ne!(code(&guard, &ended), "", "{set}");
+        assert_eq!(code(&guard, &issuer.mint("s")), "", "{set}");
+    }
+}
+
 #[test]
 fn whoever_sees_a_lease_sees_the_floors_that_it_stands_for() {
     const ANSWERS: i64 = 50_000;
@@ -144,7 +185,7 @@ fn whoever_sees_a_lease_sees_the_floors_that_it_stands_for() {
         floors: vec![],
     };
     std::thread::scope(|scope| {
-        scope.spawn(|| (1..=ANSWERS).for_each(|n| shared.apply(&answer(n), n, n)));
+        scope.spawn(|| (1..=ANSWERS).for_each(|n| shared.apply(&answer(n), None, n, n)));
         for _ in 0..2 {
             scope.spawn(|| {
                 let mut sent = 0;

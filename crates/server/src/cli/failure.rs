@@ -39,6 +39,11 @@ impl Failure {
         Self::new(REFUSED, code, message)
     }
 
+    /// The configuration is wrong, or names what is.
+    pub(super) fn configuration(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(CONFIGURATION, code, message)
+    }
+
     /// It was not understood.
     pub(super) fn usage(message: impl Into<String>) -> Self {
         Self::new(USAGE, "usage", message)

@@ -1,17 +1,23 @@
 //! The command line: it parses, calls one flow, and prints.
 
 mod ask;
+mod backup;
 mod client;
 mod config;
+mod demo;
+mod doctor;
 mod export;
 mod failure;
 mod import;
 mod key;
+mod migrate;
 mod output;
 #[cfg(test)]
 mod reference;
+mod restore;
 mod serve;
 mod session;
+mod shell;
 mod user;
 
 use std::path::PathBuf;
@@ -33,6 +39,7 @@ use crate::config::{Config, Inputs};
     arg_required_else_help = true,
     after_help = "\
 Examples:
+  countersign demo
   countersign user add --username ada --role admin
   countersign serve
 
@@ -67,10 +74,20 @@ struct Global {
     quiet: bool,
 }
 
+impl Global {
+    /// Whether colors are welcome, where there is a terminal to show them.
+    fn color(&self) -> bool {
+        let unwanted = std::env::var_os("NO_COLOR").is_some_and(|set| !set.is_empty());
+        !self.no_color && !unwanted
+    }
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Start the server
     Serve(serve::Serve),
+    /// See a logout arrive: an issuer and two services on this machine, for trying out
+    Demo(demo::Demo),
     /// Accounts: add, list, show, change, delete
     #[command(subcommand)]
     User(user::User),
@@ -89,6 +106,18 @@ enum Command {
     Export(export::Export),
     /// Show the effective configuration and where each value came from
     Config(config::Show),
+    /// Print completions for a shell
+    Completions(shell::Completions),
+    /// Write manual pages
+    Man(shell::Man),
+    /// Look for what is wrong here, and say how to mend it
+    Doctor(doctor::Doctor),
+    /// Write the database to one file, while the server runs or not
+    Backup(backup::Backup),
+    /// Put a backup in the place of the database, and end everything that was ever issued
+    Restore(restore::Restore),
+    /// Bring the database to the schema of this version, which `serve` does too
+    Migrate(migrate::Migrate),
 }
 
 /// Runs the command that the arguments name.
@@ -102,6 +131,7 @@ pub fn main() -> ExitCode {
     let Cli { global, command } = cli;
     let done = match command {
         Command::Serve(serve) => serve.run(&global),
+        Command::Demo(demo) => demo.run(&global),
         Command::User(user) => user.run(&global),
         Command::Session(session) => session.run(&global),
         Command::Client(client) => client.run(&global),
@@ -109,6 +139,16 @@ pub fn main() -> ExitCode {
         Command::Import(import) => import.run(&global),
         Command::Export(export) => export.run(&global),
         Command::Config(show) => show.run(&global),
+        Command::Completions(completions) => completions.run(&global),
+        Command::Man(man) => man.run(&global),
+        Command::Doctor(doctor) => match doctor.run(&global) {
+            Ok(true) => Ok(()),
+            Ok(false) => return ExitCode::FAILURE,
+            Err(failure) => Err(failure),
+        },
+        Command::Backup(backup) => backup.run(&global),
+        Command::Restore(restore) => restore.run(&global),
+        Command::Migrate(migrate) => migrate.run(&global),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -173,30 +213,44 @@ fn with_cx_on(
     work: impl AsyncFnOnce(&Cx) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let config = configuration(global, Vec::new())?;
-    if let Some(file) = boot::missing_database(&config).filter(|_| place == Where::Existing) {
-        let text = format!(
-            "there is no database at {} yet: `countersign user add` and `countersign serve` make \
-             it, and --data names another directory",
-            file.display()
-        );
-        return Err(Failure::refused("no_database", text));
+    if place == Where::Existing {
+        must_exist(&config)?;
     }
     block_on(async {
-        let opened = boot::open(&config, threads).await?;
-        let db = opened.parts.db.clone();
-        let done = async {
-            let cx = start::command(opened.parts)
-                .await
-                .map_err(BootError::from)?;
-            work(&cx).await
-        };
-        let done = done.await;
-        db.close().await;
+        let cx = open(&config, threads).await?;
+        let done = work(&cx).await;
+        cx.db.close().await;
         done
     })
 }
 
-/// Waits for work on this thread.
+/// Refuses where there is no database yet.
+fn must_exist(config: &Config) -> Result<(), Failure> {
+    let Some(file) = boot::missing_database(config) else {
+        return Ok(());
+    };
+    let text = format!(
+        "there is no database at {} yet: `countersign user add` and `countersign serve` make it, \
+         and --data names another directory",
+        file.display()
+    );
+    Err(Failure::refused("no_database", text))
+}
+
+/// The context of one command, with as many hashes at a time as there are `threads`.
+async fn open(config: &Config, threads: usize) -> Result<Cx, Failure> {
+    let parts = boot::open(config, threads).await?.parts;
+    let db = parts.db.clone();
+    match start::command(parts).await {
+        Ok(cx) => Ok(cx),
+        Err(error) => {
+            db.close().await;
+            Err(BootError::from(error).into())
+        }
+    }
+}
+
+/// Runs what a command does on one thread.
 fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -104,6 +104,16 @@ fn is_printable(c: char) -> bool {
         && !matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// A number of bytes as people read it.
+pub(super) fn size(bytes: u64) -> String {
+    let tenths = |unit: u64| format!("{}.{}", bytes / unit, bytes % unit * 10 / unit);
+    match bytes {
+        0..1_000_000 => format!("{} kB", bytes.div_ceil(1_000)),
+        1_000_000..1_000_000_000 => format!("{} MB", tenths(1_000_000)),
+        _ => format!("{} GB", tenths(1_000_000_000)),
+    }
+}
+
 /// A moment in unix seconds as people write it, in UTC.
 pub(super) fn when(seconds: i64) -> String {
     let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
@@ -136,6 +146,19 @@ mod tests {
             table(["NAME", "X"], &rows),
             "NAME      X\na\u{fffd}[2J\u{fffd}\u{fffd}b  -\n"
         );
+    }
+
+    #[test]
+    fn sizes_are_round_and_never_too_small_to_see() {
+        for (bytes, shown) in [
+            (1, "1 kB"),
+            (999_999, "1000 kB"),
+            (1_000_000, "1.0 MB"),
+            (360_525_824, "360.5 MB"),
+            (12_340_000_000, "12.3 GB"),
+        ] {
+            assert_eq!(size(bytes), shown);
+        }
     }
 
     #[test]

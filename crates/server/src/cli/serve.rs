@@ -1,5 +1,6 @@
 //! `countersign serve`.
 
+use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use super::output::Output;
 use super::{Failure, Global, configuration};
 use crate::boot::{self, BootError, DataLock};
 use crate::config::Config;
+use crate::tls::Tls;
 use crate::{http, serve, telemetry};
 
 #[derive(Debug, Args)]
@@ -24,7 +26,7 @@ Examples:
 
 Logs go to standard error. On SIGTERM and SIGINT the server finishes what is under way, for at most \
 server.shutdown_grace, and exits with 0. With --json the start lines are one object: `{\"version\", \
-\"data\", \"new_data\", \"engine\", \"alg\", \"kid\", \"new_key\", \"listen\", \"url\", \"has_admin\"}`, where \
+\"data\", \"new_data\", \"engine\", \"alg\", \"kid\", \"new_key\", \"listen\", \"tls\", \"url\", \"has_admin\"}`, where \
 `kid` is null with JWT_SECRET_KEY.")]
 pub(super) struct Serve {
     /// Address and port to listen on [default: 127.0.0.1:5000]
@@ -37,9 +39,7 @@ impl Serve {
         let listen = self.listen.map(|listen| listen.to_string());
         let flags = listen.map(|listen| ("server.listen".to_owned(), listen));
         let config = configuration(global, flags.into_iter().collect())?;
-        let no_color = std::env::var_os("NO_COLOR").is_some_and(|set| !set.is_empty());
-        let color = !global.no_color && !no_color;
-        telemetry::start(config.log.format, config.log.level, color);
+        telemetry::start(config.log.format, config.log.level, global.color());
         tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
@@ -58,6 +58,17 @@ async fn serve(mut config: Config, global: &Global) -> Result<(), Failure> {
         .local_addr()
         .map_err(|error| Failure::refused("internal", error.to_string()))?;
     config.listening_on(address);
+    let measured = match config.metrics.listen {
+        Some(listen) => Some(TcpListener::bind(listen).await.map_err(|error| {
+            let text = format!("listening on {listen} (metrics.listen): {error}");
+            Failure::refused("not_listening", text)
+        })?),
+        None => None,
+    };
+    let tls = Tls::open(&config.tls).map_err(|error| {
+        let text = error.to_string();
+        Failure::configuration("file_unusable", text)
+    })?;
     let lock = DataLock::take(&config)?;
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let opened = boot::open(&config, threads).await?;
@@ -71,14 +82,27 @@ async fn serve(mut config: Config, global: &Global) -> Result<(), Failure> {
         let _ = Output::new(global).answer(&lines, || lines.text());
     }
     let cx = Arc::new(started.cx);
-    let router = http::router(&config, Arc::clone(&cx));
+    let routers = http::routers(&config, Arc::clone(&cx));
     let follow = tokio::spawn(serve::follow_log(Arc::clone(&cx)));
     let tidy = tokio::spawn(serve::keep_tidy(Arc::clone(&cx)));
     let stop = async {
         stop.await;
         cx.feed.close();
     };
-    serve::run(&config, listener, router, stop).await;
+    if let Some(tls) = &tls {
+        tokio::spawn(Arc::clone(tls).follow());
+    }
+    let main = serve::run(&config, listener, tls, routers.main, stop);
+    let measured = async {
+        match measured {
+            Some(listener) => serve::run(&config, listener, None, routers.metrics, pending()).await,
+            None => pending().await,
+        }
+    };
+    tokio::select! {
+        () = main => {}
+        () = measured => {}
+    }
     follow.abort();
     tidy.abort();
     cx.db.close().await;
@@ -88,12 +112,16 @@ async fn serve(mut config: Config, global: &Global) -> Result<(), Failure> {
 
 /// Why the port cannot be had, and what to type. Most often this very server runs already.
 fn not_listening(config: &Config, error: &io::Error) -> Failure {
-    let listen = config.server.listen;
+    match DataLock::taken(config) {
+        Some(in_use) if error.kind() == io::ErrorKind::AddrInUse => in_use.into(),
+        _ => not_bound(config.server.listen, error),
+    }
+}
+
+/// Why an address cannot be listened on, and what to type.
+pub(super) fn not_bound(listen: SocketAddr, error: &io::Error) -> Failure {
     if error.kind() != io::ErrorKind::AddrInUse {
         return Failure::refused("not_listening", format!("listening on {listen}: {error}"));
-    }
-    if let Some(in_use) = DataLock::taken(config) {
-        return in_use.into();
     }
     let other = SocketAddr::new(listen.ip(), listen.port().checked_add(1).unwrap_or(5000));
     let text = format!("{listen} is taken by another program: try --listen {other}");
@@ -101,7 +129,7 @@ fn not_listening(config: &Config, error: &io::Error) -> Failure {
 }
 
 /// Ready when the process is asked to stop.
-fn stopped() -> io::Result<impl Future<Output = ()>> {
+pub(super) fn stopped() -> io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {
@@ -124,6 +152,7 @@ struct StartLines {
     kid: Option<String>,
     new_key: bool,
     listen: SocketAddr,
+    tls: bool,
     url: String,
     has_admin: bool,
 }
@@ -145,6 +174,7 @@ impl StartLines {
             new_key: kid.is_some() && kid.as_ref() == made,
             kid,
             listen: config.server.listen,
+            tls: config.tls.cert.is_some(),
             url: format!(
                 "{}/",
                 config.server.public_url.to_string().trim_end_matches('/')
@@ -160,7 +190,8 @@ impl StartLines {
             (Some(alg), None) => format!("{alg} with JWT_SECRET_KEY"),
             (None, _) => "no signing key".to_owned(),
         };
-        let here = format!("http://{}/", self.listen);
+        let scheme = if self.tls { "https" } else { "http" };
+        let here = format!("{scheme}://{}/", self.listen);
         let mut lines = vec![
             format!(
                 "Countersign {}   data {}{}   {}   {key}",

@@ -165,6 +165,8 @@ impl Config {
             refused: HashSet::new(),
         };
         let config = Self::read(&mut loader).map(|mut config| {
+            // Whether it speaks TLS is known by now.
+            config.listening_on(config.server.listen);
             config.sign_with_shared_secret(&mut loader);
             config.check(directory, &mut loader);
             config
@@ -187,7 +189,7 @@ impl Config {
         let derived = |key: &str| matches!(self.source(key), Some(Source::Derived(_)));
         let (public_url, issuer) = (derived("server.public_url"), derived("token.issuer"));
         if public_url {
-            self.server.public_url = PublicUrl::of_listener(address);
+            self.server.public_url = PublicUrl::of_listener(address, self.tls.cert.is_some());
         }
         if issuer {
             self.token.issuer = self.server.public_url.to_string();
@@ -246,6 +248,12 @@ impl Config {
             &["cookie.same_site", "cors.origins"],
             cookie.same_site != SameSite::None || !cors.origins.is_empty(),
             || "`none` serves pages of other sites, but cors.origins names no site".into(),
+        );
+        let tls = &self.tls;
+        loader.together(
+            &["tls.cert", "tls.key"],
+            tls.cert.is_some() == tls.key.is_some(),
+            || "goes with tls.key: set both, or neither".into(),
         );
         if let Blocklist::File(path) = &self.password.blocklist {
             let found = directory.join(path).is_file();

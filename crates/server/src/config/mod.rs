@@ -21,8 +21,8 @@ pub use report::{Row, example, reference};
 pub use secret::{MAKE_ONE, weakness};
 pub use sources::{Inputs, Source};
 pub use table::{
-    Argon2, Audit, Config, Cookie, Cors, Database, Fallback, KEYS, Key, Limits, Log, Password,
-    Registration, Secret, Server, Session, Token,
+    Argon2, Audit, Config, Cookie, Cors, Database, Fallback, ForwardAuth, KEYS, Key, Limits, Log,
+    Metrics, Password, Registration, Secret, Server, Session, Tls, Token,
 };
 pub use value::{
     Algorithm, Blocklist, ByteSize, CookiePrefix, LogFormat, LogLevel, RequireAuth, SameSite,

@@ -28,8 +28,21 @@ impl Origin {
         self.0.starts_with("https:")
     }
 
+    /// Whether browsers take it for this machine itself, and so for safe: `localhost`, a name below
+    /// it, or a loopback address (Secure Contexts, 3.1).
+    pub fn is_loopback(&self) -> bool {
+        let host = self.0.split_once("://").map_or("", |(_, host)| host);
+        let host = match host.strip_prefix('[') {
+            Some(address) => address.split(']').next().unwrap_or_default(),
+            None => host.split(':').next().unwrap_or_default(),
+        };
+        host == "localhost"
+            || host.ends_with(".localhost")
+            || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+    }
+
     /// Splits an http or https URL into its origin and what follows it.
-    fn split(url: &str) -> Option<(Self, &str)> {
+    pub fn split(url: &str) -> Option<(Self, &str)> {
         let (scheme, rest) = url.split_once("://")?;
         let own_port = match scheme.to_ascii_lowercase().as_str() {
             "http" => 80,
@@ -108,16 +121,17 @@ pub struct PublicUrl {
 impl PublicUrl {
     /// The URL of a listener. One that listens on every address is reached on loopback, too, and
     /// that is all that it can know about itself.
-    pub fn of_listener(listen: SocketAddr) -> Self {
+    pub fn of_listener(listen: SocketAddr, tls: bool) -> Self {
         let address = match listen.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => "127.0.0.1".into(),
             IpAddr::V6(ip) if ip.is_unspecified() => "[::1]".into(),
             IpAddr::V4(ip) => ip.to_string(),
             IpAddr::V6(ip) => format!("[{ip}]"),
         };
-        let port = (listen.port() != 80).then_some(listen.port());
+        let (scheme, usual) = if tls { ("https", 443) } else { ("http", 80) };
+        let port = (listen.port() != usual).then_some(listen.port());
         Self {
-            origin: Origin::assemble("http", &address, port),
+            origin: Origin::assemble(scheme, &address, port),
             path: String::new(),
         }
     }
@@ -293,8 +307,13 @@ pub struct DatabaseUrl {
 impl DatabaseUrl {
     /// The SQLite database in a data directory.
     pub fn in_directory(data: &Path) -> Self {
+        Self::of_file(&data.join("countersign.db"))
+    }
+
+    /// A SQLite database.
+    pub fn of_file(file: &Path) -> Self {
         // The path of a SQLite URL is percent-decoded, and ends at a question mark.
-        let path = data.join("countersign.db").display().to_string();
+        let path = file.display().to_string();
         let path = path
             .replace('%', "%25")
             .replace('?', "%3F")
@@ -329,6 +348,11 @@ impl DatabaseUrl {
             }
         }
         Some(OsString::from_vec(decoded).into())
+    }
+
+    /// The URL as it is typed where the password comes from elsewhere.
+    pub fn without_password(&self) -> String {
+        self.show().replacen(":***@", "@", 1)
     }
 
     /// The whole URL, password included: for connecting, never for showing.

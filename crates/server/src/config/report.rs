@@ -86,6 +86,7 @@ pub fn example() -> String {
         {
             let name = key.name.rsplit_once('.').map_or(key.name, |(_, name)| name);
             let value = match row.value.as_str() {
+                _ if key.default == Fallback::Unset => "\"\"".into(),
                 bare if bare.parse::<i64>().is_ok() || bare.parse::<bool>().is_ok() => {
                     bare.to_string()
                 }

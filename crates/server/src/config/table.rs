@@ -153,7 +153,7 @@ settings! {
         /// Address and port to listen on.
         listen: SocketAddr = {"127.0.0.1:5000"};
         /// The URL at which clients reach the server; every route stands below its path.
-        public_url: PublicUrl = {from "server.listen": PublicUrl::of_listener(listen)};
+        public_url: PublicUrl = {from "server.listen": PublicUrl::of_listener(listen, false)};
         /// Addresses or blocks of the proxies whose forwarding headers are believed.
         trusted_proxies: TrustedProxies = {""};
         /// The data directory, made with mode 0700.
@@ -162,6 +162,13 @@ settings! {
         request_timeout: Duration = {"30s"}, ["100ms", "10m"];
         /// How long open requests may finish once the server is told to stop.
         shutdown_grace: Duration = {"10s"}, ["0s", "10m"];
+    }
+    /// TLS without a proxy. Both files, or neither.
+    tls: Tls at "tls" {
+        /// The certificate and those that lead to its root, in PEM.
+        cert: Option<PathBuf> = {};
+        /// Its private key, in PEM.
+        key: Option<PathBuf> = {};
     }
     /// Where accounts and sessions are remembered.
     database: Database at "database" {
@@ -203,6 +210,12 @@ settings! {
         /// Exact origins such as `https://app.example.com`.
         origins: Vec<Origin> = {""};
     }
+    /// The proxies' question whether a request may pass (`GET /verify`).
+    forward_auth: ForwardAuth at "forward_auth" {
+        /// Origins of protected hosts other than that of `server.public_url`, such as
+        /// `https://app.example.com`: sign-in leads back to them, and they count as our own pages.
+        hosts: Vec<Origin> = {""};
+    }
     /// Which passwords are taken.
     password: Password at "password" {
         /// The least number of characters in a new password.
@@ -229,7 +242,7 @@ settings! {
         body_bytes: ByteSize = {"64KiB"}, ["1KiB", "16MiB"];
         /// Passwords waiting to be hashed.
         hashing_queue: usize = {"256"}, ["4", "65536"];
-        /// Open connections.
+        /// Open connections, besides those of services; past it the answer is 503.
         connections: usize = {"10000"}, ["1", "1000000"];
         /// Bytes in the head of a request.
         header_bytes: ByteSize = {"16KiB"}, ["8KiB", "1MiB"];
@@ -248,6 +261,12 @@ settings! {
     audit: Audit at "audit" {
         /// How long events are kept.
         retention: Duration = {"400d"}, ["1d", "36500d"];
+    }
+    /// What is measured.
+    metrics: Metrics at "metrics" {
+        /// Where `GET /metrics` listens by itself. If unset, it stands beside the other routes where
+        /// those listen on loopback only, and nowhere else.
+        listen: Option<SocketAddr> = {};
     }
     /// What is written to the log.
     log: Log at "log" {

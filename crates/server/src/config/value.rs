@@ -116,6 +116,21 @@ impl Value for String {
     }
 }
 
+/// A value, or none where the text is empty.
+impl<T: Value> Value for Option<T> {
+    fn read(text: &str) -> Result<Self, String> {
+        match text {
+            "" => Ok(None),
+            text => T::read(text).map(Some),
+        }
+    }
+
+    fn show(&self) -> String {
+        self.as_ref()
+            .map_or_else(|| "(not set)".into(), Value::show)
+    }
+}
+
 /// A secret held to the strength rule of [`secret::weakness`].
 impl Value for Option<SecretString> {
     const SECRET: bool = true;

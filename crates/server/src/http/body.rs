@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
@@ -49,40 +49,43 @@ impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for OptionalJ
 }
 
 fn is_json(request: &Request) -> bool {
-    request
-        .headers()
+    is_of_type(request.headers(), "application/json")
+}
+
+/// Whether the body is said to be of this type, whatever its parameters.
+pub(super) fn is_of_type(headers: &HeaderMap, kind: &str) -> bool {
+    headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.split(';').next())
-        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+        .is_some_and(|sent| sent.trim().eq_ignore_ascii_case(kind))
 }
 
-async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
+pub(super) async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
     Bytes::from_request(request, state)
         .await
-        .map_err(|rejection| {
-            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                ApiError::new(
-                    StatusCode::PAYLOAD_TOO_LARGE,
-                    "body_too_large",
-                    "The body is too large",
-                )
-            } else {
-                ApiError::new(
-                    StatusCode::BAD_REQUEST,
-                    "invalid_body",
-                    "The body could not be read",
-                )
-            }
-        })
+        .map_err(|rejection| unreadable(rejection.status()))
+}
+
+fn unreadable(status: StatusCode) -> ApiError {
+    let (status, code, message) = match status {
+        StatusCode::PAYLOAD_TOO_LARGE => (status, "body_too_large", "The body is too large"),
+        _ => (
+            StatusCode::BAD_REQUEST,
+            "invalid_body",
+            "The body could not be read",
+        ),
+    };
+    ApiError::new(status, code, message)
+}
+
+fn unsupported(message: &'static str) -> ApiError {
+    let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+    ApiError::new(status, "unsupported_media_type", message)
 }
 
 fn not_json() -> ApiError {
-    ApiError::new(
-        StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        "unsupported_media_type",
-        "Send JSON with Content-Type: application/json",
-    )
+    unsupported("Send JSON with Content-Type: application/json")
 }
 
 /// Reads a body that is known to be meant as JSON.

@@ -22,9 +22,10 @@ macro_rules! codes {
 pub const CODES: &[Known] = codes! {
     400 email_taken "Somebody has the e-mail address"
     400 invalid_body "The body broke off, or could not be read"
+    400 invalid_form "The body is not one form, or names a field twice"
     400 invalid_json "The body is not one strict JSON object: see the message"
     400 invalid_path "A part of the path is no UTF-8"
-    400 invalid_query "The query has a wrong type, or a name twice"
+    400 invalid_query "The query has a wrong type, a name twice, or for `/verify` a name that it does not know"
     400 invalid_request "`fields` says what is wrong with each field"
     400 token_too_large "A token with these roles would be larger than 1,024 bytes; the message names them"
     400 username_taken "Somebody has the username"
@@ -54,7 +55,7 @@ pub const CODES: &[Known] = codes! {
     409 last_admin "Nobody would be left who can administer"
     409 shared_secret "Tokens are signed with JWT_SECRET_KEY: there are no keys to manage"
     413 body_too_large "The body is larger than `limits.body_bytes`"
-    415 unsupported_media_type "Send `Content-Type: application/json`"
+    415 unsupported_media_type "Send the `Content-Type` that the message names"
     429 too_many_attempts "Wait out `Retry-After`; live sessions are not touched"
     431 head_too_large "The head is larger than `limits.header_bytes`"
     500 internal "A defect here; the log has more under the answer's `X-Request-Id`"
@@ -88,6 +89,8 @@ pub fn reference() -> String {
          A refusal is `{{\"code\": …, \"message\": …}}`, with `fields` where a rule about fields was broken. \
          Programs match on the code, which stays; messages are for people and may change. 401 comes with \
          `WWW-Authenticate`, 429 and 503 with `Retry-After`.\n\n\
+         Below `/oauth2/` a refusal is `{{\"error\": …, \"error_description\": …}}` (RFC 6749, section 5.2) \
+         with the same status: `invalid_client`, `invalid_request`, `temporarily_unavailable` or `server_error`.\n\n\
          | status | code | meaning |\n| --- | --- | --- |\n{rows}"
     )
 }

@@ -103,6 +103,27 @@ impl Cookies {
         }
     }
 
+    /// The cookies of a request without any that could be ours, under either prefix, for a program
+    /// that is to see none of them. What is left stands as it was sent, in one line.
+    pub fn without_ours(headers: &HeaderMap) -> Vec<u8> {
+        let ours = |pair: &[u8]| {
+            let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
+            let name = name.trim_ascii();
+            let base = name.strip_prefix(b"__Host-").unwrap_or(name);
+            Cookie::ALL
+                .iter()
+                .any(|cookie| cookie.base_name().as_bytes() == base)
+        };
+        let kept: Vec<&[u8]> = headers
+            .get_all(header::COOKIE)
+            .iter()
+            .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'))
+            .map(<[u8]>::trim_ascii)
+            .filter(|pair| !pair.is_empty() && !ours(pair))
+            .collect();
+        kept.join(b"; ".as_slice())
+    }
+
     /// Whether a request carries any of our cookies.
     pub fn any(self, headers: &HeaderMap) -> bool {
         Cookie::ALL
@@ -146,6 +167,30 @@ mod tests {
         assert!(!OURS.any(&sent));
         let sent = headers(&[b"a=b;  __Host-token=x=y ;c"]);
         assert_eq!(OURS.find(&sent, Cookie::Access), Found::Once("x=y".into()));
+    }
+
+    #[test]
+    fn of_a_programs_cookies_only_ours_are_taken_away() {
+        for (sent, left) in [
+            (&[][..], b"".as_slice()),
+            (
+                &[b"__Host-token=a; __Host-refresh=b;__Host-sessionId=c".as_slice()],
+                b"",
+            ),
+            (&[b"token=a; x=1; refresh=b; y=2;sessionId=c"], b"x=1; y=2"),
+            (
+                &[b"token=a; token=b; x=1", b"__Host-token=c", b"y=token=2"],
+                b"x=1; y=token=2",
+            ),
+            (&[b" token =a; refresh; =; x"], b"=; x"),
+            (
+                &[b"tokens=a; Token=b; __Host-theme=c; my-token=d"],
+                b"tokens=a; Token=b; __Host-theme=c; my-token=d",
+            ),
+            (&[b"x=\xff; __Host-sessionId=\xfe"], b"x=\xff"),
+        ] {
+            assert_eq!(Cookies::without_ours(&headers(sent)), left, "{sent:?}");
+        }
     }
 
     #[test]

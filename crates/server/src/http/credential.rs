@@ -4,7 +4,8 @@
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
-use countersign_flows::{Credential, FlowError, Identity, Live, authenticate};
+use countersign_core::Client;
+use countersign_flows::{Credential, FlowError, Identity, Live, authenticate, clients};
 use countersign_token::{Refusal, crypto};
 
 use super::Site;
@@ -50,7 +51,7 @@ fn authorization(headers: &HeaderMap) -> Result<Authorization, FlowError> {
 }
 
 /// The user name and password of HTTP Basic (RFC 7617), as services send them.
-pub fn basic(headers: &HeaderMap) -> Result<Option<(String, String)>, ApiError> {
+fn basic(headers: &HeaderMap) -> Result<Option<(String, String)>, ApiError> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let value = match (values.next(), values.next()) {
         (None, _) => return Ok(None),
@@ -66,6 +67,15 @@ pub fn basic(headers: &HeaderMap) -> Result<Option<(String, String)>, ApiError> 
         Some((id, secret))
     };
     read().map(Some).ok_or_else(invalid_client)
+}
+
+/// The service whose name and secret these headers hold; none where they hold nothing of the kind.
+pub async fn service(site: &Site, headers: &HeaderMap) -> Result<Option<Client>, ApiError> {
+    let Some((id, secret)) = basic(headers)? else {
+        return Ok(None);
+    };
+    let client = Box::pin(clients::authenticate(&site.cx, &id, &secret)).await?;
+    client.map(Some).ok_or_else(invalid_client)
 }
 
 /// The credential of a request: `Authorization`, then the access cookie, then the session cookie.

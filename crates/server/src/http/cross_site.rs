@@ -1,10 +1,8 @@
 //! The cross-site rule: a change that rides on a cookie, or sets one, must come from our own pages
 //! or from an origin that the operator named.
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, Method, header};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
 
 use super::Site;
 use super::error::{ApiError, cross_site};
@@ -12,25 +10,22 @@ use super::error::{ApiError, cross_site};
 static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Refuses an unsafe request from another site that carries one of our cookies.
-pub async fn layer(State(site): State<Site>, request: Request, next: Next) -> Response {
+pub fn check_change(site: &Site, request: &Request) -> Result<(), ApiError> {
     let safe = matches!(
         *request.method(),
         Method::GET | Method::HEAD | Method::OPTIONS
     );
-    if !safe
-        && site.cookies.any(request.headers())
-        && let Err(error) = check(&site, request.headers())
-    {
-        return error.into_response();
+    if safe || !site.cookies.any(request.headers()) {
+        return Ok(());
     }
-    next.run(request).await
+    check(site, request.headers())
 }
 
 /// The rule itself; asked directly by what would set a cookie.
 ///
 /// A cross-site form could otherwise sign the visitor in as somebody else, which is why logins that
 /// set cookies are included. Neither header means that it is no browser, and carries no visitor's
-/// cookies.
+/// cookies. Own are the public URL and the hosts of `forward_auth.hosts`, which pass our routes on.
 pub fn check(site: &Site, headers: &HeaderMap) -> Result<(), ApiError> {
     let mut origins = headers.get_all(header::ORIGIN).iter();
     let origin = origins
@@ -45,7 +40,7 @@ pub fn check(site: &Site, headers: &HeaderMap) -> Result<(), ApiError> {
     let allowed = match (fetch_site, origin) {
         _ if named => true,
         (Some(fetch_site), _) => matches!(fetch_site, b"same-origin" | b"none"),
-        (None, Some(origin)) => origin == site.public_origin,
+        (None, Some(origin)) => site.own_origins.iter().any(|own| own.as_str() == origin),
         (None, None) => true,
     };
     if allowed { Ok(()) } else { Err(cross_site()) }

@@ -138,6 +138,24 @@ pub fn invalid_json() -> ApiError {
     )
 }
 
+/// 400: the body is not one form.
+pub fn invalid_form() -> ApiError {
+    bad_request(
+        "invalid_form",
+        "The body must be one form, without broken escapes or a field that comes twice",
+    )
+}
+
+/// 400: the query is not what the route takes.
+pub fn invalid_query(message: impl Into<String>) -> ApiError {
+    bad_request("invalid_query", message)
+}
+
+/// 403: known, but not allowed.
+pub fn forbidden(message: impl Into<String>) -> ApiError {
+    ApiError::new(StatusCode::FORBIDDEN, "forbidden", message)
+}
+
 /// 503: requests cannot be answered, and why.
 pub fn not_ready(why: &'static str) -> ApiError {
     ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", why).after(Duration::from_secs(1))
@@ -247,7 +265,9 @@ impl IntoResponse for ApiError {
                 Challenge::Client => "Basic realm=\"countersign\", charset=\"UTF-8\"".to_owned(),
             }
         });
-        let mut response = (self.status, Json(self.body)).into_response();
+        let mut response = (self.status, Json(self.body.clone())).into_response();
+        // For whoever has to say it in another shape.
+        response.extensions_mut().insert(self.body);
         let headers = response.headers_mut();
         if let Some(value) = challenge.and_then(|text| HeaderValue::try_from(text).ok()) {
             headers.insert(header::WWW_AUTHENTICATE, value);

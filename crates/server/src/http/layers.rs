@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use countersign_flows::FlowError;
 use countersign_flows::feed::MAX_WAIT;
 use countersign_token::crypto;
 
-use super::Site;
-use super::error::ApiError;
+use super::error::{ApiError, ErrorBody};
+use super::{Site, credential, cross_site, metrics, oauth2};
+use crate::places::Place;
 
 /// Names a request in the log and in its answer.
 #[derive(Debug, Clone)]
@@ -18,31 +20,50 @@ pub struct RequestId(pub String);
 
 static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Gives the request an id, and logs what became of it. The log holds the route, not the path: a
-/// path can hold anything that somebody typed.
+/// Gives the request an id and its answer careful headers, and logs what became of it. The log holds
+/// the route, not the path: a path can hold anything that somebody typed.
 pub async fn observe(State(site): State<Site>, mut request: Request, next: Next) -> Response {
     let id = crypto::b64(&site.cx.random.bytes::<12>());
     request.extensions_mut().insert(RequestId(id.clone()));
-    let method = request.method().clone();
+    let method = metrics::method(request.method());
     let route = request
         .extensions()
         .get::<MatchedPath>()
         .map_or_else(|| "(none)".to_owned(), |path| path.as_str().to_owned());
     let began = site.cx.clock.monotonic();
     let mut response = next.run(request).await;
+    careful_headers(&site, response.headers_mut());
     let took = site.cx.clock.monotonic().saturating_sub(began);
     let status = response.status().as_u16();
     let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-    tracing::info!(target: "countersign", request_id = %id, %method, route, status, micros, "request");
+    tracing::info!(target: "countersign", request_id = %id, method, route, status, micros, "request");
+    let refusal = response.extensions().get::<ErrorBody>();
+    let code = refusal.map(|refusal| refusal.code);
+    site.metrics.note(method, route, status, code, took);
     if let Ok(value) = HeaderValue::try_from(id) {
         response.headers_mut().insert(X_REQUEST_ID.clone(), value);
     }
     response
 }
 
+/// What a request passes on the way to its route. One layer rather than one for each: a question to
+/// the feed waits inside all of them, and there are thousands of those.
+pub async fn pass(State(site): State<Site>, request: Request, next: Next) -> Response {
+    let oauth2 = request.uri().path().starts_with("/oauth2/");
+    let response = match head_limit(&site, &request) {
+        Ok(()) => time_limit(&site, request, next).await,
+        Err(refusal) => refusal.into_response(),
+    };
+    if oauth2 {
+        oauth2::in_its_shape(response)
+    } else {
+        response
+    }
+}
+
 /// Refuses a head above `limits.header_bytes`. The connection's own buffer stops what is much larger,
 /// but takes up to twice as much where it comes in one piece.
-pub async fn head_limit(State(site): State<Site>, request: Request, next: Next) -> Response {
+fn head_limit(site: &Site, request: &Request) -> Result<(), ApiError> {
     let uri = request.uri().path_and_query();
     let line = uri.map_or(0, |uri| uri.as_str().len());
     let lines = request.headers().iter();
@@ -50,25 +71,24 @@ pub async fn head_limit(State(site): State<Site>, request: Request, next: Next) 
         sum + name.as_str().len() + value.len() + ": \r\n".len()
     });
     if head <= site.header_bytes {
-        return next.run(request).await;
+        return Ok(());
     }
-    ApiError::new(
+    Err(ApiError::new(
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         "head_too_large",
         "The head of the request is too large",
-    )
-    .into_response()
+    ))
 }
 
 /// Ends a request that takes too long: a body that trickles in, a database that hangs.
-pub async fn time_limit(State(site): State<Site>, request: Request, next: Next) -> Response {
+async fn time_limit(site: &Site, request: Request, next: Next) -> Response {
     // A question to the feed waits as long as it said, which has a bound of its own.
-    let feed = request
-        .extensions()
-        .get::<MatchedPath>()
-        .is_some_and(|path| path.as_str().ends_with("/revocations"));
-    let extra = if feed { MAX_WAIT } else { Duration::ZERO };
-    match tokio::time::timeout(site.request_timeout + extra, next.run(request)).await {
+    let extra = if is_route(&request, "/revocations") {
+        MAX_WAIT
+    } else {
+        Duration::ZERO
+    };
+    match tokio::time::timeout(site.request_timeout + extra, admit(site, request, next)).await {
         Ok(response) => response,
         Err(_) => ApiError::new(
             StatusCode::REQUEST_TIMEOUT,
@@ -79,11 +99,47 @@ pub async fn time_limit(State(site): State<Site>, request: Request, next: Next) 
     }
 }
 
+/// When all general places are taken: serves whoever proves to be a service, which has a place of
+/// its own from then on, and tells everybody else that it is busy. Whether the process runs is
+/// answered to all.
+async fn admit(site: &Site, request: Request, next: Next) -> Response {
+    let place = request.extensions().get::<Place>().cloned();
+    if let Some(place) = &place
+        && !place.is_named()
+        && let Ok(Some(_)) = credential::service(site, request.headers()).await
+    {
+        place.name();
+    }
+    let served = place.is_none_or(|place| place.is_served());
+    let mut response = if !served && !is_route(&request, "/healthz") {
+        let retry_after = Duration::from_secs(1);
+        ApiError::from(FlowError::Busy { retry_after }).into_response()
+    } else if let Err(refusal) = cross_site::check_change(site, &request) {
+        refusal.into_response()
+    } else {
+        next.run(request).await
+    };
+    if !served {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
+    response
+}
+
+/// Below whatever path the public URL has.
+fn is_route(request: &Request, route: &str) -> bool {
+    let path = request.extensions().get::<MatchedPath>();
+    path.is_some_and(|path| path.as_str().ends_with(route))
+}
+
 /// Headers that cost nothing and close doors: no sniffing, no framing, no referrer, and no storing
 /// of what may hold a credential.
-pub async fn careful_headers(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    let headers = response.headers_mut();
+fn careful_headers(site: &Site, headers: &mut HeaderMap) {
+    if site.sts {
+        // A year, and only where TLS ends here: a proxy in front has its own (RFC 6797).
+        let year = HeaderValue::from_static("max-age=31536000");
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, year);
+    }
     for (name, value) in [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),
@@ -98,7 +154,6 @@ pub async fn careful_headers(request: Request, next: Next) -> Response {
             .entry(name)
             .or_insert(HeaderValue::from_static(value));
     }
-    response
 }
 
 /// Answers for origins that the operator named, and nothing to others (Fetch standard, CORS).

@@ -15,10 +15,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::body::{Field, Fields, OptionalJson, StrictJson};
-use super::cookies::{Cookie, Found};
+use super::cookies::{Cookie, Cookies, Found};
 use super::error::{ApiError, ApiResult, ErrorBody, Refusals, token_missing};
+use super::form;
 use super::origin::From;
+use super::return_to::ReturnTo;
 use super::{Site, credential, cross_site};
+use crate::config::SameSite;
 
 /// Who signs in, and how the login is to be held.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -102,52 +105,79 @@ pub fn hand_over(
     signed_in: SignedIn,
     message: &'static str,
 ) -> Response {
-    let rest = (signed_in.session_ends_in + Duration::from_millis(999)).as_secs();
-    let cookies = site.cookies;
-    let (mut response, set) = match signed_in.held {
-        Held::Token(tokens) => {
-            let expires_in = tokens.expires_in.as_secs();
-            let answer = TokenAnswer {
-                access_token: tokens.access,
-                token_type: "Bearer",
-                expires_in,
-                refresh_token: tokens.refresh,
-                refresh_expires_in: rest,
-            };
-            (Json(answer).into_response(), Vec::new())
-        }
-        Held::Cookie(Tokens {
-            access,
-            expires_in,
-            refresh,
-        }) => {
-            let answer = CookieAnswer {
-                message,
-                expires_in: expires_in.as_secs(),
-            };
-            // The access cookie outlives its token: a browser that comes back late can still sign
-            // out with it.
-            let set = vec![(Cookie::Access, access), (Cookie::Refresh, refresh)];
-            (Json(answer).into_response(), set)
-        }
-        Held::Session(cookie) => {
-            let answer = CookieAnswer {
-                message,
-                expires_in: rest,
-            };
-            (
-                Json(answer).into_response(),
-                vec![(Cookie::Session, cookie.reveal())],
-            )
-        }
+    let rest = rest_of(&signed_in);
+    let set = cookies_of(&signed_in.held);
+    let answer = match signed_in.held {
+        Held::Token(tokens) => LoginAnswer::Token(TokenAnswer {
+            access_token: tokens.access,
+            token_type: "Bearer",
+            expires_in: tokens.expires_in.as_secs(),
+            refresh_token: tokens.refresh,
+            refresh_expires_in: rest,
+        }),
+        Held::Cookie(Tokens { expires_in, .. }) => LoginAnswer::Cookie(CookieAnswer {
+            message,
+            expires_in: expires_in.as_secs(),
+        }),
+        Held::Session(_) => LoginAnswer::Cookie(CookieAnswer {
+            message,
+            expires_in: rest,
+        }),
     };
+    let response = Json(answer).into_response();
+    with_cookies(site.cookies, headers, set, rest, response)
+}
+
+/// Hands a login over to the page that a person came from, and sends them on.
+pub fn hand_over_to_page(
+    site: &Site,
+    headers: &HeaderMap,
+    signed_in: &SignedIn,
+    to: &ReturnTo,
+) -> Response {
+    // A link in a mail is a navigation from another site, and is to find one signed in; changes are
+    // held by the cross-site rule.
+    let cookies = Cookies {
+        same_site: SameSite::Lax,
+        ..site.cookies
+    };
+    let set = cookies_of(&signed_in.held);
+    with_cookies(cookies, headers, set, rest_of(signed_in), to.redirect())
+}
+
+/// What is left of the session, in whole seconds.
+fn rest_of(signed_in: &SignedIn) -> u64 {
+    (signed_in.session_ends_in + Duration::from_millis(999)).as_secs()
+}
+
+fn cookies_of(held: &Held) -> Vec<(Cookie, String)> {
+    match held {
+        Held::Token(_) => Vec::new(),
+        // The access cookie outlives its token: a browser that comes back late can still sign out
+        // with it.
+        Held::Cookie(tokens) => vec![
+            (Cookie::Access, tokens.access.clone()),
+            (Cookie::Refresh, tokens.refresh.clone()),
+        ],
+        Held::Session(cookie) => vec![(Cookie::Session, cookie.reveal())],
+    }
+}
+
+/// Sets the cookies of a login for `seconds`, and takes away those of the other modes.
+fn with_cookies(
+    cookies: Cookies,
+    headers: &HeaderMap,
+    set: Vec<(Cookie, String)>,
+    seconds: u64,
+    mut response: Response,
+) -> Response {
     // A browser may hold a cookie of another mode and keep it back, as it does with Strict ones, so
     // a login in cookies deletes the others unseen. A token login sets no cookie for a client that
     // sent none.
     let in_cookies = !set.is_empty();
     for cookie in Cookie::ALL {
         let value = match set.iter().find(|(kind, _)| *kind == cookie) {
-            Some((_, value)) => cookies.set(cookie, value, rest),
+            Some((_, value)) => cookies.set(cookie, value, seconds),
             None if in_cookies || cookies.find(headers, cookie) != Found::Nothing => {
                 cookies.delete(cookie)
             }
@@ -314,6 +344,7 @@ fn preferred_wait(headers: &HeaderMap) -> Option<Duration> {
     security(("bearer" = []), ("access_cookie" = []), ("session_cookie" = []), ()),
     responses(
         (status = 200, description = "Signed out; all cookies are deleted", body = LoggedOut),
+        (status = 303, description = "The same, and nothing to sign out of, for an empty HTML form: to the sign-in page"),
         (status = 401, description = "No credential that could be signed out; all cookies are deleted", body = ErrorBody),
         Refusals,
     )
@@ -350,6 +381,14 @@ pub async fn log_out(
             .into_response()
         }
         Err(error) => error.into_response(),
+    };
+    // A button on a page, rather than a program: the person sees where to sign in again, and
+    // whether there was anything to sign out of does not matter to them.
+    let response = match response.status() {
+        StatusCode::OK | StatusCode::UNAUTHORIZED if form::is_form(&headers) => {
+            ReturnTo::sign_in(&site).redirect()
+        }
+        _ => response,
     };
     delete_cookies(&site, response)
 }

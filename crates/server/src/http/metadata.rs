@@ -37,6 +37,14 @@ pub struct Metadata {
     issuer: String,
     /// Where the public keys are.
     jwks_uri: String,
+    /// Where services ask about a token (RFC 7662).
+    introspection_endpoint: String,
+    /// How they say who they are.
+    introspection_endpoint_auth_methods_supported: [&'static str; 1],
+    /// Where whoever holds a token takes it back (RFC 7009).
+    revocation_endpoint: String,
+    /// Not at all: holding the token is enough.
+    revocation_endpoint_auth_methods_supported: [&'static str; 1],
     /// None: there is no authorization endpoint.
     response_types_supported: [&'static str; 0],
     /// None: `/login` is not an OAuth grant.
@@ -52,6 +60,10 @@ pub async fn metadata(State(site): State<Site>) -> Response {
     cached(Json(Metadata {
         issuer: site.cx.settings.issuer.clone(),
         jwks_uri: format!("{}/.well-known/jwks.json", site.public_url),
+        introspection_endpoint: format!("{}/oauth2/introspect", site.public_url),
+        introspection_endpoint_auth_methods_supported: ["client_secret_basic"],
+        revocation_endpoint: format!("{}/oauth2/revoke", site.public_url),
+        revocation_endpoint_auth_methods_supported: ["none"],
         response_types_supported: [],
         grant_types_supported: [],
     }))

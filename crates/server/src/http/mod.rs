@@ -11,12 +11,18 @@ pub mod credential;
 pub mod cross_site;
 pub mod dialect;
 pub mod error;
+pub mod form;
 pub mod home;
 pub mod layers;
 pub mod login;
 pub mod metadata;
+pub mod metrics;
+pub mod oauth2;
 pub mod origin;
+pub mod return_to;
 pub mod revocations;
+pub mod sign_in;
+pub mod verify;
 pub mod view;
 
 use std::sync::Arc;
@@ -25,7 +31,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use countersign_flows::Cx;
 use utoipa::OpenApi;
@@ -35,8 +41,9 @@ use utoipa_axum::routes;
 
 use self::cookies::Cookies;
 use self::error::{ApiError, not_found};
+use self::metrics::Metrics;
 use self::revocations::Strangers;
-use crate::config::{Config, CookiePrefix, RequireAuth, TrustedProxies};
+use crate::config::{Config, CookiePrefix, Origin, RequireAuth, TrustedProxies};
 
 /// What every handler shares.
 pub type Site = Arc<SiteState>;
@@ -47,18 +54,32 @@ pub struct SiteState {
     cx: Arc<Cx>,
     cookies: Cookies,
     cors_origins: Vec<String>,
-    public_origin: String,
+    /// Of the public URL, and of the hosts that forward-auth protects.
+    own_origins: Vec<Origin>,
+    /// The path below which every route stands: empty, or as in `/auth`.
+    path: String,
     public_url: String,
     trusted_proxies: TrustedProxies,
     request_timeout: Duration,
     strangers: Strangers,
     on_loopback: bool,
+    sts: bool,
     header_bytes: usize,
     openapi: String,
+    metrics: Metrics,
 }
 
-/// Builds the router for a configuration.
-pub fn router(config: &Config, cx: Arc<Cx>) -> Router {
+/// What listens.
+#[derive(Debug)]
+pub struct Routers {
+    /// Everything that clients ask for.
+    pub main: Router,
+    /// `GET /metrics` alone, for a listener of its own.
+    pub metrics: Router,
+}
+
+/// Builds the routers for a configuration.
+pub fn routers(config: &Config, cx: Arc<Cx>) -> Routers {
     let (routes, mut document) = routes().split_for_parts();
     describe(&mut document, config);
     let cors_origins: Vec<String> = config
@@ -80,19 +101,34 @@ pub fn router(config: &Config, cx: Arc<Cx>) -> Router {
             prefix: config.cookie.prefix,
             same_site: config.cookie.same_site,
         },
-        public_origin: public_url.origin().as_str().to_owned(),
+        own_origins: [public_url.origin()]
+            .into_iter()
+            .chain(&config.forward_auth.hosts)
+            .cloned()
+            .collect(),
+        path: public_url.path().to_owned(),
         public_url: public_url.to_string().trim_end_matches('/').to_owned(),
         trusted_proxies: config.server.trusted_proxies.clone(),
         request_timeout: config.server.request_timeout,
         strangers,
         on_loopback,
+        // Not on this machine: a browser would ask every other program here by TLS, too.
+        sts: config.tls.cert.is_some() && !public_url.origin().is_loopback(),
         header_bytes: config.limits.header_bytes.0,
         openapi: document.to_json().unwrap_or_default(),
         cors_origins,
+        metrics: Metrics::default(),
     });
+    let metrics = metrics::router(Arc::clone(&site));
+    let routes = if on_loopback && config.metrics.listen.is_none() {
+        routes.route("/metrics", get(metrics::metrics))
+    } else {
+        routes
+    };
     let routes = routes
         .route("/", get(home::home))
         .route("/home.css", get(home::style))
+        .route("/sign-in", get(sign_in::show).post(sign_in::submit))
         .fallback(|| async { not_found("route") })
         .method_not_allowed_fallback(|| async {
             let status = StatusCode::METHOD_NOT_ALLOWED;
@@ -103,23 +139,21 @@ pub fn router(config: &Config, cx: Arc<Cx>) -> Router {
             )
         })
         .layer(DefaultBodyLimit::max(config.limits.body_bytes.0))
-        .layer(from_fn_with_state(Arc::clone(&site), cross_site::layer))
-        .layer(from_fn_with_state(Arc::clone(&site), layers::time_limit))
-        .layer(from_fn_with_state(Arc::clone(&site), layers::head_limit));
+        .layer(from_fn_with_state(Arc::clone(&site), layers::pass));
     let routes = match layers::cors(&site.cors_origins) {
         Some(cors) => routes.layer(cors),
         None => routes,
     };
     let routes = routes
-        .layer(from_fn(layers::careful_headers))
         .layer(from_fn_with_state(Arc::clone(&site), layers::observe))
         .with_state(site);
-    match public_url.path().trim_end_matches('/') {
+    let main = match public_url.path().trim_end_matches('/') {
         "" => routes,
         path => Router::new()
             .nest(path, routes)
             .fallback(|| async { not_found("route") }),
-    }
+    };
+    Routers { main, metrics }
 }
 
 /// Every route with a documented contract; the OpenAPI document is made from these declarations.
@@ -159,8 +193,12 @@ fn routes() -> OpenApiRouter<Site> {
         .routes(routes!(admin::admin_revoke_key))
         .routes(routes!(admin::admin_list_clients, admin::admin_add_client))
         .routes(routes!(admin::admin_remove_client))
+        .routes(routes!(admin::admin_revoke_token))
         .routes(routes!(admin::admin_read_audit))
         .routes(routes!(revocations::follow_revocations))
+        .routes(routes!(oauth2::introspect))
+        .routes(routes!(oauth2::revoke))
+        .routes(routes!(verify::verify))
         .routes(routes!(metadata::jwks))
         .routes(routes!(metadata::metadata))
         .routes(routes!(metadata::openapi))

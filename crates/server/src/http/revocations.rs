@@ -3,20 +3,19 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::State;
-use axum::http::HeaderMap;
-use countersign_flows::{FlowError, clients, feed};
+use axum::http::{HeaderMap, header};
+use axum::response::IntoResponse;
+use countersign_flows::{FlowError, feed};
 use countersign_token::Seq;
-use countersign_token::feed::{Answer, MAX_FLOORS};
+use countersign_token::feed::MAX_FLOORS;
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 use utoipa::IntoParams;
 
-use super::Site;
 use super::body::{Fields, Params};
-use super::credential::basic;
 use super::error::{ApiError, ApiResult, ErrorBody, invalid_client};
+use super::{Site, credential};
 
 /// Questions of strangers that may wait at once.
 const STRANGERS: usize = 64;
@@ -117,18 +116,15 @@ pub async fn follow_revocations(
     State(site): State<Site>,
     headers: HeaderMap,
     Params(query): Params<FeedQuery>,
-) -> ApiResult<Json<Answer>> {
+) -> ApiResult<impl IntoResponse> {
     query.check()?;
     let after = Seq(i64::try_from(query.after.unwrap_or(0)).unwrap_or(i64::MAX));
-    let service = match basic(&headers)? {
-        Some((id, secret)) => Some(
-            clients::authenticate(&site.cx, &id, &secret)
-                .await?
-                .ok_or_else(invalid_client)?,
-        ),
-        None if site.strangers.admitted => None,
-        None => return Err(invalid_client()),
-    };
+    let service = credential::service(&site, &headers).await?;
+    if service.is_none() && !site.strangers.admitted {
+        return Err(invalid_client());
+    }
+    // They are slices of what the connection read: it need not keep that while the question waits.
+    drop(headers);
     let _place = match service {
         Some(_) => None,
         None => {
@@ -163,7 +159,8 @@ pub async fn follow_revocations(
         limit: query.limit.unwrap_or(MAX_FLOORS),
         follower,
     };
-    Ok(Json(feed::answer(&site.cx, question).await?))
+    let body = feed::answer(&site.cx, question).await?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], body))
 }
 
 #[cfg(test)]

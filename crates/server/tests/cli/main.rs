@@ -3,11 +3,17 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test's helpers")]
 
 mod answers;
+mod backup;
 mod beside;
 mod configuration;
+mod demo;
+mod doctor;
+mod migrate;
 mod moving;
 mod refusals;
+mod restore;
 mod serve;
+mod shell;
 
 use countersign_testkit::{Exit, Home, Server};
 use serde_json::{Value, json};

@@ -27,6 +27,9 @@ fn where_there_is_no_database_only_adding_a_user_makes_one() {
         &["key", "list"],
         &["key", "rotate"],
         &["key", "revoke", "k"],
+        &["backup", "there.db"],
+        &["migrate"],
+        &["migrate", "--dry-run"],
     ] {
         refused(
             &home.cli(args),
@@ -70,7 +73,8 @@ fn arguments_that_are_not_understood_exit_with_2() {
         (&["client", "add"], "<NAME>"),
         (&["key", "revoke"], "<KID>"),
         (&["serve", "--listen", "5000"], "--listen"),
-        (&["doctor"], "unrecognized"),
+        (&["backup"], "<FILE>"),
+        (&["restore"], "<FILE>"),
     ] {
         refused(&home.cli(args), 2, &[says]);
         let json = home.cli(&[&["--json"], args].concat());

@@ -1,10 +1,6 @@
 //! An issuer that dies, and comes back.
 
-use std::fs;
-use std::path::Path;
-
 use countersign_guard::Policy;
-use countersign_testkit::TempDir;
 
 use super::*;
 
@@ -65,47 +61,5 @@ async fn a_guard_whose_issuer_is_away_is_stale_on_time_and_comes_back_by_itself(
     for guard in &guards {
         // The longest pause between two attempts is 5 s.
         until(guard, &token, "token_revoked", Duration::from_secs(6)).await;
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_database_put_back_takes_every_older_login_with_it_and_no_newer_one() {
-    let mut server = home().start();
-    register(&server, "ada").await;
-    let guard = guard(&server).await;
-    let before = sign_in(&server, "ada").await;
-    server.kill9();
-    let (data, kept) = (server.home().data(), TempDir::new());
-    copy(&data, kept.path());
-    server.restart();
-    let (ended, forgotten) = (sign_in(&server, "ada").await, sign_in(&server, "ada").await);
-    for token in [&before, &ended, &forgotten] {
-        assert!(guard.check(token).await.is_ok());
-    }
-    let logout = server.client().post("/logout").bearer(&ended).send().await;
-    let _ = logout.expect(200);
-    server.kill9();
-    fs::remove_dir_all(&data).unwrap();
-    fs::create_dir(&data).unwrap();
-    copy(kept.path(), &data);
-    let revoked = server.cli(&["session", "revoke", "--all"]);
-    assert_eq!(revoked.code, Some(0), "{revoked:#?}");
-    server.restart();
-    let new = sign_in(&server, "ada").await;
-    let claims = guard.check(&new).await;
-    assert!(
-        claims.is_ok(),
-        "at once, by a guard from before: {claims:?}"
-    );
-    for old in [before, ended, forgotten] {
-        assert_eq!(code(&guard, &old), "token_revoked");
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
-        if entry.file_type().unwrap().is_file() {
-            fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
-        }
     }
 }

@@ -7,7 +7,11 @@
 )]
 
 mod away;
+mod crowd;
 mod honoured;
+mod link;
+mod restored;
+mod times;
 
 use std::time::{Duration, Instant};
 

@@ -7,10 +7,12 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 const SECURITY: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../SECURITY.md"));
 
 /// What the first words of a path stand for, as the page says.
-const SHORT: [(&str, &str); 5] = [
+const SHORT: [(&str, &str); 7] = [
     ("token/", "crates/token/tests/token/"),
     ("flows/", "crates/flows/tests/flows/"),
     ("server/", "crates/server/tests/server/"),
+    ("guarded/", "crates/server/tests/guard/"),
+    ("embedded/", "crates/guard/src/tests/"),
     ("store/", "crates/store/tests/contract/"),
     ("model/", "crates/core/tests/core/interleavings/"),
 ];

@@ -107,7 +107,7 @@ async fn the_size_of_bodies_and_heads_is_configured() {
 }
 
 #[tokio::test]
-async fn connections_past_the_limit_wait_and_are_served_when_one_goes() {
+async fn connections_past_the_limit_are_told_so_and_served_when_one_goes() {
     let (server, client) = start(&[
         ("limits.connections", "3"),
         ("server.request_timeout", "20s"),
@@ -122,11 +122,26 @@ async fn connections_past_the_limit_wait_and_are_served_when_one_goes() {
         stream.read_exact(&mut first).unwrap();
         assert_eq!(&first, b"HTTP/1.1 200");
     }
-    let waiting = tokio::spawn(client.get("/healthz").send());
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    assert!(!waiting.is_finished(), "a fourth connection was served");
+    let body = json!({"username": "ada", "password": PASSWORD});
+    for request in [client.get("/profile"), client.post("/login").json(&body)] {
+        let answer = request.send().await;
+        answer.refused(503, "busy");
+        well_formed(&answer);
+        assert_eq!(answer.header("connection").as_deref(), Some("close"));
+    }
+    let health = client.get("/healthz").send().await.expect(200);
+    assert_eq!(health.header("connection").as_deref(), Some("close"));
+    server.wait_for_log("limits.connections are all taken");
+    // Whoever stays in the vestibule without asking for anything is shown out.
+    let began = Instant::now();
+    assert_eq!(rest(&mut connect(&server)), "");
+    let stayed = began.elapsed();
+    assert!(stayed < Duration::from_millis(4_500), "{stayed:?}");
     drop(held.pop());
-    waiting.await.unwrap().expect(200);
+    soon("a place became free", || async {
+        client.get("/profile").send().await.status == 401
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -120,6 +120,32 @@ pub(crate) async fn make_admin(url: &str, user: &str) {
     db.close().await;
 }
 
+/// A service's credentials, as a header's value.
+pub(crate) fn service(server: &Server, name: &str) -> String {
+    let added = server.cli(&["client", "add", name, "--kind", "service", "--quiet"]);
+    assert_eq!(added.code, Some(0), "{added:?}");
+    basic(name, added.stdout.trim())
+}
+
+/// RFC 7617, by hand: standard base64 with padding.
+pub(crate) fn basic(name: &str, secret: &str) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let text = format!("{name}:{secret}");
+    let encoded: String = text
+        .as_bytes()
+        .chunks(3)
+        .flat_map(|chunk| {
+            let [a, b, c] = [0, 1, 2].map(|n| chunk.get(n).copied().unwrap_or(0));
+            let bits = u32::from_be_bytes([0, a, b, c]);
+            (0..4).map(move |n| match n <= chunk.len() {
+                true => char::from(DIGITS[(bits >> (18 - 6 * n)) as usize & 63]),
+                false => '=',
+            })
+        })
+        .collect();
+    format!("Basic {encoded}")
+}
+
 /// Asks again and again until it is so, or fails after two seconds.
 pub(crate) async fn soon<F: Future<Output = bool>>(what: &str, look: impl Fn() -> F) {
     for _ in 0..200 {
@@ -179,8 +205,9 @@ pub(crate) struct Operation {
     /// With every parameter filled in.
     pub(crate) path: String,
     pub(crate) template: String,
+    /// Whether it takes JSON.
     pub(crate) has_body: bool,
-    /// Whether it demands a credential.
+    /// Whether it demands a user's credential.
     pub(crate) protected: bool,
 }
 
@@ -212,14 +239,17 @@ pub(crate) async fn operations(client: &Client) -> Vec<Operation> {
                 "a parameter without an example: {path}"
             );
             let security = operation["security"].as_array();
-            let optional = |ways: &Vec<Value>| ways.iter().any(|way| way == &json!({}));
+            let by_user = |ways: &Vec<Value>| {
+                let optional = ways.iter().any(|way| way == &json!({}));
+                !optional && ways.iter().any(|way| way.get("bearer").is_some())
+            };
             found.push(Operation {
                 id: operation["operationId"].as_str().unwrap().to_owned(),
                 method: method.to_uppercase(),
                 path,
                 template: template.clone(),
-                has_body: operation.get("requestBody").is_some(),
-                protected: security.is_some_and(|ways| !optional(ways)),
+                has_body: operation["requestBody"]["content"]["application/json"].is_object(),
+                protected: security.is_some_and(by_user),
             });
         }
     }
@@ -233,10 +263,12 @@ pub(crate) fn well_formed(answer: &Response) {
     assert!(kind.starts_with("application/json"), "{answer:?}");
     let body = answer.json();
     let said = |name: &str| body[name].as_str().is_some_and(|text| !text.is_empty());
-    assert!(said("code") && said("message") || said("msg"), "{answer:?}");
+    let (ours, oauth) = (said("code") && said("message"), said("error"));
+    assert!(ours || oauth || said("msg"), "{answer:?}");
     if answer.status == 401 {
         let challenge = answer.header("www-authenticate").unwrap_or_default();
-        assert!(challenge.starts_with("Bearer"), "{answer:?}");
+        let scheme = if oauth { "Basic" } else { "Bearer" };
+        assert!(challenge.starts_with(scheme), "{answer:?}");
     }
     if matches!(answer.status, 429 | 503) {
         let wait = answer.header("retry-after").unwrap_or_default();

@@ -3,3 +3,4 @@
 mod settings;
 mod statements;
 mod units;
+mod upgrades;

@@ -12,6 +12,19 @@ on_both! {
     pages_go_back_from_the_latest,
     pruning_takes_the_oldest_and_stops_at_its_limit,
     what_is_no_event_is_corruption,
+    the_last_of_some_kinds_is_found,
+}
+
+async fn the_last_of_some_kinds_is_found(t: Test) {
+    let kinds = [EventKind::BackupMade, EventKind::BackupRestored];
+    assert_eq!(read!(t, |conn| events::last_of(conn, kinds)).unwrap(), None);
+    assert_eq!(read!(t, |conn| events::first(conn)).unwrap(), None);
+    for (seconds, kind) in [(3, kinds[1]), (4, kinds[0]), (5, EventKind::KeyRevoked)] {
+        append(&t, Event::new(at(seconds), kind, Actor::Operator)).await;
+    }
+    let last = read!(t, |conn| events::last_of(conn, kinds)).unwrap();
+    assert_eq!(last, Some(at(4)));
+    assert_eq!(read!(t, |conn| events::first(conn)).unwrap(), Some(at(3)));
 }
 
 async fn append(t: &Test, event: Event) {

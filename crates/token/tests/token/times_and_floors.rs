@@ -216,3 +216,24 @@ fn a_floor_is_forgotten_when_its_tokens_are_dead_and_not_before() {
     assert_eq!(verifier.floors_held(), 0);
     assert_eq!(verifier.seq(), Seq(1500), "the cursor stays");
 }
+
+/// A check that is held up between its look at the clock and its look at the floors.
+#[test]
+fn a_floor_that_was_forgotten_ends_what_was_below_it_and_nothing_else() {
+    let verifier = verifier([secret_key()]);
+    let (ended, newer) = (token(|_| {}), token(|claims| claims.rev = Seq(2000)));
+    verifier.apply(
+        &[floor(Scope::Session, "session-1", 2000, Reason::Revoked)],
+        Seq(2000),
+    );
+    assert_eq!(verifier.check(&ended, now()), Err(Refusal::Revoked));
+    verifier.prune(Timestamp::from_secs(NOW + 960));
+    assert_eq!(verifier.floors_held(), 0);
+    assert_eq!(verifier.check(&ended, now()), Err(Refusal::Expired));
+    assert!(
+        verifier.check(&newer, now()).is_ok(),
+        "no floor was above it"
+    );
+    verifier.prune(Timestamp::from_secs(0));
+    assert_eq!(verifier.check(&ended, now()), Err(Refusal::Expired));
+}

@@ -244,6 +244,9 @@ class Follower:
             verdict = self.is_revoked(claims)
         if verdict is not None:
             raise Refused("token_superseded" if verdict == "superseded" else "token_revoked")
+        # Again: while this check was held up, its floor may have been forgotten, which happens
+        # after every token below it has expired.
+        self.check_times(claims)
 
     def check_times(self, claims: Mapping[str, Any]) -> None:
         """The times of a token, on the issuer's clock; raises :class:`Refused`."""

@@ -50,6 +50,9 @@ const NONSENSE: &[(&str, &str, &str)] = &[
     ("cors.origins", "https://app.example.com/path", "not an origin"),
     ("cors.origins", "https://*.example.com", "not an origin"),
     ("cors.origins", "null", "not an origin"),
+    ("forward_auth.hosts", "app.example.com", "not an origin"),
+    ("forward_auth.hosts", "https://app.example.com/path", "not an origin"),
+    ("forward_auth.hosts", "*", "every site on the web"),
     ("password.min_length", "0", "not within 1 to 1024"),
     ("password.min_length", "1025", "not within 1 to 1024"),
     ("password.min_length", "eight", "whole number"),
@@ -88,7 +91,7 @@ fn values_that_make_no_sense_are_refused_with_what_would_be_right() {
 #[test]
 fn unknown_names_are_refused_with_the_nearest_known_one() {
     let file = "registration = true\nsession = {}\ndatabse = {}\n[token]\nlifetme = '5m'\n\
-                [server.listen]\nport = 1\n[quoted]\n'token.lifetime' = '5m'\n[metrics]\nlisten = 'x'\n";
+                [server.listen]\nport = 1\n[quoted]\n'token.lifetime' = '5m'\n[metric]\nlisten = 'x'\n";
     let world = World::new("unknown")
         .file("countersign.toml", file)
         .file(".env", "FLASK_APP=a b c\nCOUNTERSIGN_LOG_LEVEL=info\n")
@@ -102,7 +105,7 @@ fn unknown_names_are_refused_with_the_nearest_known_one() {
         "databse (file countersign.toml): is no key",
         "token.lifetme (file countersign.toml): is no key; the nearest is token.lifetime",
         "quoted.\\\"token.lifetime\\\" (file",
-        "metrics.listen (file countersign.toml): is no key; the nearest is server.listen",
+        "metric.listen (file countersign.toml): is no key; the nearest is metrics.listen",
         "server.dat (command line): is no key; the nearest is server.data",
         "COUNTERSIGN_LOG_LEVEL (.env, line 2): is no variable of Countersign; the nearest is \
          COUNTERSIGN_LOG__LEVEL",

@@ -61,6 +61,7 @@ const NOTATIONS: &[(&str, &str, &str)] = &[
     ("server.trusted_proxies", "2001:DB8::/32", "2001:db8::/32"),
     ("cors.origins", "https://App.example.com/,http://[::1]:80", "https://app.example.com, http://[::1]"),
     ("cors.origins", "", ""),
+    ("forward_auth.hosts", "https://App.example.com,http://10.0.0.7:8080", "https://app.example.com, http://10.0.0.7:8080"),
     ("cookie.prefix", "", ""),
     ("token.lifetime", "1h30m", "1h30m"),
     ("token.lifetime", "90m", "1h30m"),

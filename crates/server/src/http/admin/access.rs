@@ -1,9 +1,10 @@
-//! Keys, clients and the audit log.
+//! Keys, clients, single tokens and the audit log.
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use countersign_core::ClientKind;
+use countersign_flows::tokens::{self, Which};
 use countersign_flows::{audit, clients, keys};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -178,6 +179,49 @@ pub async fn admin_remove_client(
     PathPart(id): PathPart,
 ) -> ApiResult<StatusCode> {
     clients::remove(&site.cx, &origin, &id, admin.actor()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Which access token to withdraw: one of the two.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+pub struct RevokeTokenBody {
+    /// The token.
+    #[schema(value_type = Option<String>)]
+    token: Field<String>,
+    /// Its `jti`, where nobody has the token itself.
+    #[schema(value_type = Option<String>)]
+    jti: Field<String>,
+}
+
+/// Withdraw one access token; its session goes on, and a refresh brings another.
+#[utoipa::path(
+    post, path = "/admin/tokens/revoke", operation_id = "adminRevokeToken", tag = "admin", request_body = RevokeTokenBody,
+    security(("bearer" = []), ("access_cookie" = []), ("session_cookie" = [])),
+    responses(
+        (status = 204, description = "The token is refused from now on"),
+        Refusals,
+    )
+)]
+pub async fn admin_revoke_token(
+    State(site): State<Site>,
+    From(origin): From,
+    admin: Admin,
+    StrictJson(body): StrictJson<RevokeTokenBody>,
+) -> ApiResult<StatusCode> {
+    let mut fields = Fields::default();
+    let token = fields.optional("token", body.token).map(Which::Token);
+    let jti = fields.optional("jti", body.jti).map(Which::Jti);
+    let which = match (token, jti) {
+        (Some(which), None) | (None, Some(which)) => Some(which),
+        _ => {
+            fields.refuse("token", "send either token or jti");
+            None
+        }
+    };
+    fields.finish()?;
+    if let Some(which) = which {
+        tokens::revoke_by_admin(&site.cx, &origin, which, admin.actor()).await?;
+    }
     Ok(StatusCode::NO_CONTENT)
 }
 

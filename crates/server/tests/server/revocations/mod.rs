@@ -21,32 +21,6 @@ fn closed() -> (Server, Client) {
     start(&[("revocation.require_auth", "always")])
 }
 
-/// A service's credentials, as a header's value.
-fn service(server: &Server, name: &str) -> String {
-    let added = server.cli(&["client", "add", name, "--kind", "service", "--quiet"]);
-    assert_eq!(added.code, Some(0), "{added:?}");
-    basic(name, added.stdout.trim())
-}
-
-/// RFC 7617, by hand: standard base64 with padding.
-fn basic(name: &str, secret: &str) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let text = format!("{name}:{secret}");
-    let encoded: String = text
-        .as_bytes()
-        .chunks(3)
-        .flat_map(|chunk| {
-            let [a, b, c] = [0, 1, 2].map(|n| chunk.get(n).copied().unwrap_or(0));
-            let bits = u32::from_be_bytes([0, a, b, c]);
-            (0..4).map(move |n| match n <= chunk.len() {
-                true => char::from(DIGITS[(bits >> (18 - 6 * n)) as usize & 63]),
-                false => '=',
-            })
-        })
-        .collect();
-    format!("Basic {encoded}")
-}
-
 fn feed(client: &Client, query: &str) -> Request {
     client.get(&format!("/revocations?{query}"))
 }
