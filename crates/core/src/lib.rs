@@ -6,9 +6,11 @@
 
 pub mod client;
 pub mod event;
+pub mod foreign;
 pub mod grant;
 pub mod id;
 pub mod identifier;
+pub mod import;
 pub mod key;
 pub mod password;
 pub mod phc;

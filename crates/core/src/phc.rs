@@ -1,10 +1,12 @@
-//! Password hashes: Argon2id in the PHC string format.
+//! Our password hashes: Argon2id in the PHC string format.
 
 use std::fmt;
 
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Block, Params, Version};
 use countersign_token::crypto;
+
+use crate::foreign::Foreign;
 
 /// The cost of one hash (RFC 9106, section 4). The default is OWASP's first choice for servers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +35,7 @@ pub enum HashError {
     /// The cost is outside what Argon2 allows.
     #[error("the Argon2 parameters are out of range: memory must be at least 8 KiB per lane")]
     Cost,
-    /// What is stored is not an Argon2id hash in PHC form.
+    /// What is stored is no hash that is known here.
     #[error("the stored password hash cannot be read")]
     Stored,
 }
@@ -79,11 +81,24 @@ impl Workspace {
         Ok(hash.to_string())
     }
 
-    /// Whether `password` is the one that `stored` was made from, compared in constant time.
+    /// Whether `password` is the one that `stored` was made from, by us or by another system,
+    /// compared in constant time.
     pub fn verify(&mut self, password: &[u8], stored: &str) -> Result<bool, HashError> {
-        let (params, salt, expected) = read(stored)?;
+        let Ok((params, salt, expected)) = read(stored) else {
+            let foreign = Foreign::parse(stored).map_err(|_| HashError::Stored)?;
+            return foreign.verify(password).map_err(|_| HashError::Stored);
+        };
         let output = self.run(&params, password, salt.as_ref())?;
         Ok(crypto::constant_time_eq(&output, expected.as_bytes()))
+    }
+
+    /// Gives back what is more than one hash of this cost needs: a larger one was imported.
+    pub fn shrink_to(&mut self, cost: Cost) {
+        let wanted = cost.params().map_or(0, |params| params.block_count());
+        if self.0.len() > wanted {
+            self.0.truncate(wanted);
+            self.0.shrink_to_fit();
+        }
     }
 }
 
@@ -94,6 +109,11 @@ impl fmt::Debug for Workspace {
 }
 
 impl Cost {
+    /// Refuses what Argon2 does not allow.
+    pub(crate) fn check(self) -> Result<(), HashError> {
+        self.params().map(drop)
+    }
+
     fn params(self) -> Result<Params, HashError> {
         Params::new(self.memory_kib, self.iterations, self.lanes, Some(32))
             .map_err(|_| HashError::Cost)
@@ -118,7 +138,7 @@ fn read(stored: &str) -> Result<(Params, Salt, Output), HashError> {
     }
     let params = Params::try_from(&hash).map_err(|_| HashError::Stored)?;
     hash.salt
-        .zip(hash.hash)
+        .zip(hash.hash.filter(|output| output.len() == 32))
         .map(|(salt, output)| (params, salt, output))
         .ok_or(HashError::Stored)
 }
@@ -139,12 +159,19 @@ mod tests {
         for bad in [
             "",
             "plum-harbour-41",
-            "$argon2i$v=19$m=8,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
-            "$argon2id$v=16$m=8,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
             "$argon2id$v=19$m=8,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA",
             "$2b$12$abcdefghijklmnopqrstuv",
         ] {
             assert_eq!(workspace.verify(b"x", bad), Err(HashError::Stored), "{bad}");
+        }
+        // Hashes of other systems are verified, and not taken for ours.
+        for foreign in [
+            "$argon2i$v=19$m=8,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+            "$argon2id$v=16$m=8,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+            "$argon2id$v=19$m=8,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAA",
+        ] {
+            assert_eq!(workspace.verify(b"x", foreign), Ok(false), "{foreign}");
+            assert!(read(foreign).is_err() && CHEAP.differs_from(foreign));
         }
         let cost = Cost {
             memory_kib: 1,
@@ -175,7 +202,11 @@ mod tests {
             lanes: 2,
         };
         used.hash(b"other", &[3; 16], larger).unwrap();
+        assert_eq!(used.0.len(), 64);
         let fresh = Workspace::default().hash(b"x", &[1; 16], CHEAP).unwrap();
+        assert_eq!(used.hash(b"x", &[1; 16], CHEAP).unwrap(), fresh);
+        used.shrink_to(CHEAP);
+        assert_eq!((used.0.len(), used.0.capacity()), (8, 8));
         assert_eq!(used.hash(b"x", &[1; 16], CHEAP).unwrap(), fresh);
     }
 

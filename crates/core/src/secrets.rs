@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use countersign_token::crypto;
+use countersign_token::{Timestamp, crypto};
 use zeroize::Zeroizing;
 
-use crate::GrantId;
+use crate::{GrantId, UserId};
 
 /// A key that is wiped when dropped.
 type Key = Zeroizing<[u8; 32]>;
@@ -20,6 +20,7 @@ pub struct DerivedKeys {
     cookie: Key,
     throttle: Key,
     seal: Key,
+    import: Key,
 }
 
 impl DerivedKeys {
@@ -29,6 +30,7 @@ impl DerivedKeys {
             cookie: crypto::derive_key(secret, "countersign/1/session-cookie"),
             throttle: crypto::derive_key(secret, "countersign/1/throttle"),
             seal: crypto::derive_key(secret, "countersign/1/seal"),
+            import: crypto::derive_key(secret, "countersign/1/import"),
         }
     }
 
@@ -47,17 +49,19 @@ impl DerivedKeys {
 
     /// What the database keeps of a name or address whose failures are counted.
     pub fn throttle_key(&self, parts: &[&str]) -> [u8; 32] {
-        // Length prefixes, so that no two lists of parts are one text.
-        let lengths: Vec<[u8; 8]> = parts
-            .iter()
-            .map(|part| (part.len() as u64).to_be_bytes())
-            .collect();
-        let fed: Vec<&[u8]> = lengths
-            .iter()
-            .zip(parts)
-            .flat_map(|(length, part)| [length.as_slice(), part.as_bytes()])
-            .collect();
-        crypto::hmac_sha256(&self.throttle, &fed)
+        mac(&self.throttle, parts)
+    }
+
+    /// The id of an account that comes from another system without a UUID of its own: the same for
+    /// the same person each time, so that an import that is run again finds whom it has made. Nobody
+    /// learns a name from it who does not have the key.
+    pub fn imported_user(&self, made: Timestamp, parts: &[&str]) -> UserId {
+        let mut random = [0; 10];
+        random
+            .iter_mut()
+            .zip(mac(&self.import, parts))
+            .for_each(|(byte, from)| *byte = from);
+        UserId::new(made, &random)
     }
 
     /// Encrypts `plain` for the database, bound to `context` (what it is and whose).
@@ -69,6 +73,20 @@ impl DerivedKeys {
     pub fn open(&self, context: &str, sealed: &[u8]) -> Option<Plain> {
         crypto::open(&self.seal, context.as_bytes(), sealed)
     }
+}
+
+/// A MAC over a list of texts. Length prefixes see to it that no two lists are one text.
+fn mac(key: &Key, parts: &[&str]) -> [u8; 32] {
+    let lengths: Vec<[u8; 8]> = parts
+        .iter()
+        .map(|part| (part.len() as u64).to_be_bytes())
+        .collect();
+    let fed: Vec<&[u8]> = lengths
+        .iter()
+        .zip(parts)
+        .flat_map(|(length, part)| [length.as_slice(), part.as_bytes()])
+        .collect();
+    crypto::hmac_sha256(key, &fed)
 }
 
 /// The keys of the present `SECRET_KEY`, and of `SECRET_KEY_PREVIOUS` while it is being changed.

@@ -1,8 +1,10 @@
 //! Password hashing on a bounded number of threads, with a bounded queue before them.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use countersign_core::password::{ExposeSecret, Password};
@@ -14,6 +16,8 @@ use crate::FlowError;
 /// Makes and checks password hashes. Memory is bounded by threads times cost, waiting by the queue.
 pub struct Hasher {
     cost: Cost,
+    /// How many hashes can be made at a time without being refused.
+    width: usize,
     threads: Arc<Semaphore>,
     workspaces: Arc<Mutex<Vec<Workspace>>>,
     waiting: Arc<AtomicUsize>,
@@ -44,6 +48,7 @@ impl Hasher {
         let dummy = workspace.hash(b"nobody's password", b"nobody's salt 16", cost)?;
         Ok(Self {
             cost,
+            width: threads.min(queue).max(1),
             threads: Arc::new(Semaphore::new(threads.max(1))),
             workspaces: Arc::new(Mutex::new(vec![workspace])),
             waiting: Arc::default(),
@@ -86,6 +91,28 @@ impl Hasher {
         .await
     }
 
+    /// Hashes many passwords, each with its salt, as fast as the threads allow.
+    pub async fn hash_all(
+        &self,
+        passwords: &[(Password, [u8; 16])],
+    ) -> Result<Vec<String>, FlowError> {
+        let mut hashes = Vec::with_capacity(passwords.len());
+        for some in passwords.chunks(self.width) {
+            let under_way = some
+                .iter()
+                .map(|(password, salt)| self.hash(password, *salt, Purpose::SignIn));
+            for hash in all(under_way).await {
+                hashes.push(hash?);
+            }
+        }
+        Ok(hashes)
+    }
+
+    /// What one of our own hashes costs.
+    pub fn cost(&self) -> Cost {
+        self.cost
+    }
+
     /// Whether a hash was made at another cost than is configured now.
     pub fn is_outdated(&self, stored: &str) -> bool {
         self.cost.differs_from(stored)
@@ -119,7 +146,7 @@ impl Hasher {
             .await
             .map_err(|_| FlowError::Unavailable)?;
         self.started.fetch_add(1, Ordering::SeqCst);
-        let workspaces = Arc::clone(&self.workspaces);
+        let (workspaces, cost) = (Arc::clone(&self.workspaces), self.cost);
         let done = tokio::task::spawn_blocking(move || {
             // A client who hangs up drops the request, but not a hash that has begun: it keeps its
             // thread until it is done, or hanging up would buy any number of them.
@@ -127,6 +154,7 @@ impl Hasher {
             let lock = || workspaces.lock().unwrap_or_else(PoisonError::into_inner);
             let mut workspace = lock().pop().unwrap_or_default();
             let result = work(&mut workspace);
+            workspace.shrink_to(cost);
             lock().push(workspace);
             result
         });
@@ -134,6 +162,27 @@ impl Hasher {
             .map_err(|_| FlowError::Internal("a hashing thread failed".to_owned()))?
             .map_err(|error| FlowError::Internal(error.to_string()))
     }
+}
+
+/// Drives futures together, and answers in their order.
+async fn all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut under_way: Vec<_> = futures.map(|future| (Box::pin(future), None)).collect();
+    poll_fn(|cx| {
+        for (future, output) in under_way.iter_mut().filter(|(_, output)| output.is_none()) {
+            if let Poll::Ready(done) = future.as_mut().poll(cx) {
+                *output = Some(done);
+            }
+        }
+        match under_way.iter().all(|(_, output)| output.is_some()) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
+    })
+    .await;
+    under_way
+        .into_iter()
+        .filter_map(|(_, output)| output)
+        .collect()
 }
 
 impl fmt::Debug for Hasher {

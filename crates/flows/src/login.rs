@@ -74,7 +74,9 @@ async fn attempt(
     };
     let stored = found.as_ref().map(|(_, hash)| hash.as_str());
     let right = cx.hasher.verify(&login.password, stored).await?;
+    let foreign = stored.is_some_and(|hash| cx.hasher.is_outdated(hash));
     let Some((user, hash)) = found.filter(|(user, _)| right && user.is_enabled()) else {
+        even_out(cx, login, name, foreign).await;
         return Err(FlowError::InvalidCredentials);
     };
     let rehashed = if cx.hasher.is_outdated(&hash) {
@@ -114,6 +116,30 @@ async fn attempt(
         // The account was deleted between the condition and the foreign key's check.
         Ok(None) | Err(FlowError::Conflict) => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+/// Imported hashes of which one stands for all in [`even_out`].
+const SAMPLE: i64 = 16;
+
+/// Lets every refusal take the same time, as long as there are hashes that other systems made and
+/// that take another time than ours: after one of ours one of theirs is verified, and after one of
+/// theirs one of ours. Which of theirs it is depends on the name, so that each name takes the same
+/// time every time, and on a key, so that nobody knows which.
+async fn even_out(cx: &Cx, login: &Login, name: &LoginName, foreign: bool) {
+    let sample = async {
+        let mut reader = cx.db.read().await?;
+        credentials::imported(&mut reader.conn(), SAMPLE).await
+    };
+    let sample = sample.await.unwrap_or_default();
+    let keys = cx.keyring.current();
+    let [drawn, ..] = keys.throttle_key(&["stand-in", name.throttle_key()]);
+    let place = usize::from(drawn).checked_rem(sample.len());
+    if let Some(theirs) = place.and_then(|place| sample.get(place)) {
+        let other = (!foreign).then_some(theirs.as_str());
+        // Whatever fails here, the refusal stands and is counted: it is known by now that the
+        // password is wrong.
+        let _ = cx.hasher.verify(&login.password, other).await;
     }
 }
 

@@ -323,12 +323,16 @@ fn settings(config: &Config) -> Result<Settings, BootError> {
     })
 }
 
-fn hasher(config: &Config, threads: usize) -> Result<Hasher, BootError> {
-    let cost = Cost {
+/// What one password hash costs by this configuration.
+pub fn cost(config: &Config) -> Cost {
+    Cost {
         memory_kib: config.argon2.memory_kib,
         iterations: config.argon2.iterations,
         lanes: config.argon2.lanes,
-    };
-    Hasher::new(cost, threads, config.limits.hashing_queue)
+    }
+}
+
+fn hasher(config: &Config, threads: usize) -> Result<Hasher, BootError> {
+    Hasher::new(cost(config), threads, config.limits.hashing_queue)
         .map_err(|error| BootError::Setting(format!("password.argon2: {error}")))
 }

@@ -9,12 +9,17 @@ use crate::statement::statements;
 
 statements! {
     INSERT = "INSERT INTO credentials (id, user_id, kind, data, created_at)
-        VALUES ($1, $2, 'password', $3, $4)";
-    PASSWORD = "SELECT data FROM credentials WHERE user_id = $1 AND kind = 'password'";
-    REPLACE = "UPDATE credentials SET data = $3, created_at = $4
-        WHERE user_id = $1 AND kind = 'password' AND data = $2";
-    SET = "UPDATE credentials SET data = $2, created_at = $3
-        WHERE user_id = $1 AND kind = 'password'";
+        VALUES ($1, $2, $3, $4, $5)";
+    PASSWORD = "SELECT data FROM credentials
+        WHERE user_id = $1 AND kind IN ('password', 'imported')";
+    IMPORTED = "SELECT data FROM credentials WHERE kind = 'imported' ORDER BY id LIMIT $1";
+    BETWEEN = "SELECT user_id, data FROM credentials
+        WHERE user_id >= $1 AND user_id <= $2 AND kind IN ('password', 'imported')
+        ORDER BY user_id";
+    REPLACE = "UPDATE credentials SET kind = 'password', data = $3, created_at = $4
+        WHERE user_id = $1 AND kind IN ('password', 'imported') AND data = $2";
+    SET = "UPDATE credentials SET kind = 'password', data = $2, created_at = $3
+        WHERE user_id = $1 AND kind IN ('password', 'imported')";
 }
 
 /// Gives a user their password hash.
@@ -25,9 +30,30 @@ pub async fn insert_password(
     hash: &str,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    conn.execute(INSERT, args![id.as_bytes(), user.as_bytes(), hash, now])
-        .await
-        .map(drop)
+    insert(conn, id, user, "password", hash, now).await
+}
+
+/// Gives a user the password hash that another system made.
+pub async fn insert_imported(
+    conn: &mut Conn<'_>,
+    id: CredentialId,
+    user: UserId,
+    hash: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    insert(conn, id, user, "imported", hash, now).await
+}
+
+async fn insert(
+    conn: &mut Conn<'_>,
+    id: CredentialId,
+    user: UserId,
+    kind: &str,
+    hash: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let args = args![id.as_bytes(), user.as_bytes(), kind, hash, now];
+    conn.execute(INSERT, args).await.map(drop)
 }
 
 /// The password hash of a user, if there is one.
@@ -38,7 +64,26 @@ pub async fn password(conn: &mut Conn<'_>, user: UserId) -> Result<Option<String
         .transpose()
 }
 
-/// Replaces a hash that was just verified; false where it has changed since.
+/// Some password hashes that another system made and nobody has replaced yet, oldest first.
+pub async fn imported(conn: &mut Conn<'_>, limit: i64) -> Result<Vec<String>, StoreError> {
+    let rows = conn.all(IMPORTED, args![limit]).await?;
+    rows.iter().map(|row| row.get("data")).collect()
+}
+
+/// The password hashes of all users from one id to another, in the order of ids.
+pub async fn passwords_between(
+    conn: &mut Conn<'_>,
+    first: UserId,
+    last: UserId,
+) -> Result<Vec<(UserId, String)>, StoreError> {
+    conn.all(BETWEEN, args![first.as_bytes(), last.as_bytes()])
+        .await?
+        .iter()
+        .map(|row| Ok((UserId::from_bytes(row.bytes("user_id")?), row.get("data")?)))
+        .collect()
+}
+
+/// Replaces a hash that was just verified by one of ours; false where it has changed since.
 pub async fn replace_password(
     conn: &mut Conn<'_>,
     user: UserId,

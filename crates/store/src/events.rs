@@ -8,7 +8,7 @@ use crate::error::StoreError;
 use crate::statement::statements;
 
 statements! {
-    TICK = "UPDATE event_clock SET seq = seq + 1 WHERE id = 1 RETURNING seq";
+    TICK = "UPDATE event_clock SET seq = seq + $1 WHERE id = 1 RETURNING seq";
     INSERT = "INSERT INTO events (seq, at, kind, actor, subject, session, client, address, data)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     PAGE = "SELECT seq, at, kind, actor, subject, session, client, address, data FROM events
@@ -22,19 +22,28 @@ statements! {
 /// Writes an event, as the last statement of a unit: the lock of the events' clock is held from here
 /// to the commit, so that `seq` follows the order of commits and a reader by `seq` misses nothing.
 pub async fn append(conn: &mut Conn<'_>, event: &Event) -> Result<(), StoreError> {
-    let seq: i64 = conn.one(TICK, args![]).await?.get("seq")?;
-    let args = args![
-        seq,
-        event.at,
-        event.kind.as_str(),
-        event.actor.to_string(),
-        event.subject.map(|id| id.as_bytes().to_vec()),
-        event.session.map(|id| id.as_bytes().to_vec()),
-        event.client.as_deref(),
-        event.address.as_deref(),
-        event.data.as_deref(),
-    ];
-    conn.execute(INSERT, args).await.map(drop)
+    append_all(conn, std::slice::from_ref(event)).await
+}
+
+/// As [`append`], for a unit that does many things.
+pub async fn append_all(conn: &mut Conn<'_>, events: &[Event]) -> Result<(), StoreError> {
+    let count = i64::try_from(events.len()).unwrap_or(i64::MAX);
+    let last: i64 = conn.one(TICK, args![count]).await?.get("seq")?;
+    for (seq, event) in (last - count + 1..).zip(events) {
+        let args = args![
+            seq,
+            event.at,
+            event.kind.as_str(),
+            event.actor.to_string(),
+            event.subject.map(|id| id.as_bytes().to_vec()),
+            event.session.map(|id| id.as_bytes().to_vec()),
+            event.client.as_deref(),
+            event.address.as_deref(),
+            event.data.as_deref(),
+        ];
+        conn.execute(INSERT, args).await?;
+    }
+    Ok(())
 }
 
 /// An event as it was written. Kind and actor are the words of the version that wrote it.

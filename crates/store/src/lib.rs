@@ -27,6 +27,7 @@ pub mod keys;
 pub mod log;
 pub mod sessions;
 pub mod snapshot;
+pub mod source;
 pub mod throttle;
 pub mod users;
 

@@ -11,11 +11,22 @@ pub(crate) struct Migration {
     pub(crate) statements: &'static [&'static str],
 }
 
-pub(crate) const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "foundation",
-    statements: FOUNDATION,
-}];
+pub(crate) const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "foundation",
+        statements: FOUNDATION,
+    },
+    Migration {
+        version: 2,
+        name: "imported hashes",
+        statements: IMPORTED_HASHES,
+    },
+];
+
+/// Asked at every failed sign-in; empty once everybody has signed in.
+const IMPORTED_HASHES: &[&str] =
+    &["CREATE INDEX credentials_imported ON credentials (id) WHERE kind = 'imported'"];
 
 const FOUNDATION: &[&str] = &[
     "CREATE TABLE users (

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use countersign_core::{RoleSet, Seq, Timestamp, User, UserId};
+use countersign_core::{Role, RoleSet, Seq, Timestamp, User, UserId};
 
 use crate::args::args;
 use crate::conn::{Conn, Row};
@@ -27,6 +27,9 @@ macro_rules! user_rows {
 
 statements! {
     INSERT = "INSERT INTO users (id, created_at) VALUES ($1, $2)";
+    INSERT_NEW = "INSERT INTO users (id, created_at, disabled_at) VALUES ($1, $2, $3)
+        ON CONFLICT (id) DO NOTHING";
+    EXISTS = "SELECT id FROM users WHERE id = $1";
     BY_ID = user_rows!("(SELECT * FROM users WHERE id = $1) u");
     BY_NAME = user_rows!(
         "(SELECT users.* FROM users JOIN identifiers ON identifiers.user_id = users.id
@@ -56,6 +59,22 @@ pub async fn insert(conn: &mut Conn<'_>, id: UserId, now: Timestamp) -> Result<(
     conn.execute(INSERT, args![id.as_bytes(), now])
         .await
         .map(drop)
+}
+
+/// Makes an account under an id that was not made for it; false where there is one.
+pub async fn insert_new(
+    conn: &mut Conn<'_>,
+    id: UserId,
+    created_at: Timestamp,
+    disabled_at: Option<Timestamp>,
+) -> Result<bool, StoreError> {
+    let args = args![id.as_bytes(), created_at, disabled_at];
+    Ok(conn.execute(INSERT_NEW, args).await? == 1)
+}
+
+/// Whether there is an account with this id.
+pub async fn exists(conn: &mut Conn<'_>, id: UserId) -> Result<bool, StoreError> {
+    Ok(conn.optional(EXISTS, args![id.as_bytes()]).await?.is_some())
 }
 
 /// The account with this id.
@@ -120,12 +139,18 @@ pub async fn raise_floor(conn: &mut Conn<'_>, id: UserId, seq: Seq) -> Result<()
         .map(drop)
 }
 
+/// Gives a role to a user who does not have it.
+pub async fn add_role(conn: &mut Conn<'_>, id: UserId, role: &Role) -> Result<(), StoreError> {
+    conn.execute(ADD_ROLE, args![id.as_bytes(), role.as_str()])
+        .await
+        .map(drop)
+}
+
 /// Replaces the roles of a user.
 pub async fn set_roles(conn: &mut Conn<'_>, id: UserId, roles: &RoleSet) -> Result<(), StoreError> {
     conn.execute(CLEAR_ROLES, args![id.as_bytes()]).await?;
     for role in roles.iter() {
-        conn.execute(ADD_ROLE, args![id.as_bytes(), role.as_str()])
-            .await?;
+        add_role(conn, id, role).await?;
     }
     Ok(())
 }

@@ -1,4 +1,5 @@
 use std::env;
+use std::path::Path;
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 
@@ -142,6 +143,18 @@ async fn execute(url: &str, statement: String) -> sqlx::Result<()> {
         .execute(&mut connection)
         .await?;
     connection.close().await
+}
+
+/// Runs statements on a SQLite file that is not the program's, and makes it where there is none.
+///
+/// # Panics
+/// If one fails.
+pub async fn make_sqlite(file: &Path, statements: &[&str]) {
+    let url = format!("sqlite:{}?mode=rwc", file.display());
+    for statement in statements {
+        let done = execute_on_sqlite(&url, (*statement).to_owned()).await;
+        done.unwrap_or_else(|error| panic!("{statement}: {error}"));
+    }
 }
 
 async fn execute_on_sqlite(url: &str, statement: String) -> sqlx::Result<()> {

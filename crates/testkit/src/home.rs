@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{env, fs};
 
-use crate::process::{Exit, Process};
+use crate::process::{Exit, Process, Running};
 use crate::{Server, TempDir, TestDatabase};
 
 /// How long a command may take.
@@ -111,9 +111,19 @@ impl Home {
     /// As [`Home::cli`] with this on standard input, for `--password-stdin`.
     #[must_use]
     pub fn cli_with_input(&self, args: &[&str], input: &str) -> Exit {
+        self.spawn(args, input).finish()
+    }
+
+    /// Starts a command beside whatever is running here.
+    #[must_use]
+    pub fn spawn(&self, args: &[&str], input: &str) -> Running {
         let mut command = self.command();
         let (process, closed) = Process::spawn(command.args(args), input);
-        process.finish(PATIENCE, &closed)
+        Running {
+            process,
+            closed,
+            patience: PATIENCE,
+        }
     }
 
     /// The program in this home: nothing that configures it comes from the machine.

@@ -20,9 +20,9 @@ mod server;
 mod temp;
 
 pub use client::{Client, Request, raw};
-pub use database::TestDatabase;
+pub use database::{TestDatabase, make_sqlite};
 pub use home::Home;
-pub use process::Exit;
+pub use process::{Exit, Running};
 pub use response::{Cookie, Response};
 pub use server::Server;
 pub use temp::TempDir;

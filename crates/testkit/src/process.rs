@@ -150,6 +150,31 @@ impl Process {
     }
 }
 
+/// A command under way; killed when dropped.
+#[derive(Debug)]
+pub struct Running {
+    pub(crate) process: Process,
+    pub(crate) closed: Receiver<()>,
+    pub(crate) patience: Duration,
+}
+
+impl Running {
+    /// Whether it is still at work.
+    #[must_use]
+    pub fn is_running(&mut self) -> bool {
+        self.process.exited().is_none()
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Panics
+    /// If it takes longer than a command may.
+    #[must_use]
+    pub fn finish(self) -> Exit {
+        self.process.finish(self.patience, &self.closed)
+    }
+}
+
 impl Drop for Process {
     fn drop(&mut self) {
         self.kill();

@@ -1,8 +1,10 @@
 //! The workspace's one door to aws-lc-rs, and its one source of randomness.
 
+use std::num::NonZeroU32;
+
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
-use aws_lc_rs::{constant_time, digest, hkdf, hmac};
+use aws_lc_rs::{constant_time, digest, hkdf, hmac, pbkdf2};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use zeroize::Zeroizing;
@@ -38,6 +40,28 @@ pub fn derive_key(secret: &[u8], label: &str) -> Zeroizing<[u8; 32]> {
         .and_then(|okm| okm.fill(key.as_mut_slice()))
         .expect("32 bytes are within what HKDF gives");
     key
+}
+
+/// The function inside [`pbkdf2`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prf {
+    /// HMAC-SHA1.
+    Sha1,
+    /// HMAC-SHA256.
+    Sha256,
+    /// HMAC-SHA512.
+    Sha512,
+}
+
+/// PBKDF2 (RFC 8018, section 5.2): fills `output`, which must not be empty, from a password. For
+/// hashes that another system made; our own are Argon2id.
+pub fn pbkdf2(prf: Prf, iterations: NonZeroU32, salt: &[u8], password: &[u8], output: &mut [u8]) {
+    let algorithm = match prf {
+        Prf::Sha1 => pbkdf2::PBKDF2_HMAC_SHA1,
+        Prf::Sha256 => pbkdf2::PBKDF2_HMAC_SHA256,
+        Prf::Sha512 => pbkdf2::PBKDF2_HMAC_SHA512,
+    };
+    pbkdf2::derive(algorithm, iterations, salt, password, output);
 }
 
 /// Whether the two are the same, in a time that depends on their lengths only.

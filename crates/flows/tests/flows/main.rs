@@ -21,6 +21,7 @@ mod backup;
 mod clients;
 mod feed;
 mod hasher;
+mod import;
 mod keys;
 mod log;
 mod login;

@@ -138,7 +138,7 @@ impl Backup {
     }
 
     async fn record(&self, config: &Config) -> Result<(), Failure> {
-        let cx = open(config).await?;
+        let cx = open(config, 1).await?;
         let file = self.file.file_name().unwrap_or_default();
         let made = backup::made(&cx, &file.to_string_lossy()).await;
         cx.db.close().await;

@@ -6,7 +6,9 @@ mod client;
 mod config;
 mod demo;
 mod doctor;
+mod export;
 mod failure;
+mod import;
 mod key;
 mod migrate;
 mod output;
@@ -98,6 +100,10 @@ enum Command {
     /// Signing keys: list, rotate, revoke
     #[command(subcommand)]
     Key(key::Key),
+    /// Take over the accounts of another system, with their passwords
+    Import(import::Import),
+    /// Write every account with its password hash, for another system
+    Export(export::Export),
     /// Show the effective configuration and where each value came from
     Config(config::Show),
     /// Print completions for a shell
@@ -130,6 +136,8 @@ pub fn main() -> ExitCode {
         Command::Session(session) => session.run(&global),
         Command::Client(client) => client.run(&global),
         Command::Key(key) => key.run(&global),
+        Command::Import(import) => import.run(&global),
+        Command::Export(export) => export.run(&global),
         Command::Config(show) => show.run(&global),
         Command::Completions(completions) => completions.run(&global),
         Command::Man(man) => man.run(&global),
@@ -194,12 +202,22 @@ fn with_cx(
     place: Where,
     work: impl AsyncFnOnce(&Cx) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
+    with_cx_on(global, place, 1, work)
+}
+
+/// As [`with_cx`], with as many hashes at a time as there are `threads`.
+fn with_cx_on(
+    global: &Global,
+    place: Where,
+    threads: usize,
+    work: impl AsyncFnOnce(&Cx) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     let config = configuration(global, Vec::new())?;
     if place == Where::Existing {
         must_exist(&config)?;
     }
     block_on(async {
-        let cx = open(&config).await?;
+        let cx = open(&config, threads).await?;
         let done = work(&cx).await;
         cx.db.close().await;
         done
@@ -220,8 +238,8 @@ fn must_exist(config: &Config) -> Result<(), Failure> {
 }
 
 /// The context of one command.
-async fn open(config: &Config) -> Result<Cx, Failure> {
-    let parts = boot::open(config, 1).await?.parts;
+async fn open(config: &Config, threads: usize) -> Result<Cx, Failure> {
+    let parts = boot::open(config, threads).await?.parts;
     let db = parts.db.clone();
     match start::command(parts).await {
         Ok(cx) => Ok(cx),

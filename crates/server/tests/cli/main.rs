@@ -9,6 +9,7 @@ mod configuration;
 mod demo;
 mod doctor;
 mod migrate;
+mod moving;
 mod refusals;
 mod restore;
 mod serve;

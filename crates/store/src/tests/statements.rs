@@ -157,6 +157,7 @@ fn sql_is_sent_through_registered_statements_only() {
         "error.rs",
         "migrate.rs",
         "snapshot.rs",
+        "source.rs",
         "writer.rs",
     ];
     assert_eq!(with("sqlx::"), drivers);

@@ -7,6 +7,8 @@ use crate::support::{Test, at, user};
 on_both! {
     a_password_is_replaced_by_who_verified_the_present_one,
     of_two_changes_at_once_one_wins,
+    an_imported_hash_is_found_until_it_is_replaced,
+    passwords_are_read_from_one_id_to_another,
 }
 
 async fn with_password(t: &Test, n: u8) -> UserId {
@@ -74,4 +76,40 @@ async fn of_two_changes_at_once_one_wins(t: Test) {
     let won: Vec<_> = answers.into_iter().filter_map(Result::unwrap).collect();
     assert_eq!(won.len(), 1);
     assert_eq!(password(&t, id).await, Some(format!("hash {}", won[0])));
+}
+
+async fn an_imported_hash_is_found_until_it_is_replaced(t: Test) {
+    with_password(&t, 1).await;
+    let imported = async |limit| read!(t, |conn| credentials::imported(conn, limit)).unwrap();
+    assert_eq!(imported(9).await, [""; 0]);
+    for n in [2, 3, 4] {
+        let (id, credential) = (t.user(n).await, CredentialId::from_bytes([n; 16]));
+        let hash = format!("foreign {n}");
+        unit!(t, |conn| {
+            credentials::insert_imported(conn, credential, id, &hash, at(0)).await
+        })
+        .unwrap();
+    }
+    assert_eq!(password(&t, user(3)).await.as_deref(), Some("foreign 3"));
+    assert_eq!(imported(2).await, ["foreign 2", "foreign 3"]);
+    let replaced = unit!(t, |conn| {
+        let replaced = credentials::replace_password(conn, user(2), "foreign 2", "ours", at(1));
+        Ok::<_, StoreError>(
+            replaced.await? && credentials::set_password(conn, user(3), "x", at(1)).await?,
+        )
+    });
+    assert!(replaced.unwrap());
+    assert_eq!(imported(9).await, ["foreign 4"]);
+    assert_eq!(password(&t, user(2)).await.as_deref(), Some("ours"));
+}
+
+async fn passwords_are_read_from_one_id_to_another(t: Test) {
+    for n in [1, 2, 4, 5] {
+        with_password(&t, n).await;
+    }
+    t.user(3).await;
+    let (first, last) = (user(2), user(4));
+    let found = read!(t, |conn| credentials::passwords_between(conn, first, last)).unwrap();
+    let first = "first".to_owned();
+    assert_eq!(found, [(user(2), first.clone()), (user(4), first)]);
 }
