@@ -42,7 +42,7 @@ pub fn derive_key(secret: &[u8], label: &str) -> Zeroizing<[u8; 32]> {
     key
 }
 
-/// The function inside [`pbkdf2`].
+/// The function inside [`pbkdf2()`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Prf {
     /// HMAC-SHA1.
