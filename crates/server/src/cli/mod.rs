@@ -237,7 +237,7 @@ fn must_exist(config: &Config) -> Result<(), Failure> {
     Err(Failure::refused("no_database", text))
 }
 
-/// The context of one command, with as many hashes at a time as there are `threads`.
+/// The context of one command.
 async fn open(config: &Config, threads: usize) -> Result<Cx, Failure> {
     let parts = boot::open(config, threads).await?.parts;
     let db = parts.db.clone();

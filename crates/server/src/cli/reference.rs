@@ -21,8 +21,8 @@ files, or say `--data` and `--config`.
 - With `--json` an answer is one object on one line, of the shape that each command names here, and
   an error is `{\"code\", \"message\"}` on standard error. Codes are stable: those of the HTTP interface,
   and `usage`, `configuration`, `file_unusable`, `secret_missing`, `wrong_secret`, `newer_schema`,
-  `rows_refused`, `in_use`, `port_taken`, `not_listening`, `no_database`, `no_terminal`, `no_input`, `not_confirmed`,
-  `file_exists`, `file_unfit`, `postgres`, `output`.
+  `rows_refused`, `in_use`, `port_taken`, `not_listening`, `no_database`, `no_terminal`, `no_input`,
+  `not_confirmed`, `file_exists`, `file_unfit`, `postgres`, `output`.
 - Secrets are never arguments, which every program on the machine can read: passwords are asked for
   without echo, or read from standard input with `--password-stdin`.
 - NAME of an account is a username, an e-mail address or an id.

@@ -105,7 +105,7 @@ async fn a_backup_is_whole_while_the_server_goes_on() {
         assert_eq!(made["bytes"], metadata.len());
         assert_eq!(
             (&made["schema"], &made["recorded"]),
-            (&json!(2), &json!(true))
+            (&json!(countersign_store::SCHEMA_VERSION), &json!(true))
         );
         let secret = home.data().join("secret.key");
         assert_eq!(made["secret"], secret.to_str().unwrap());
