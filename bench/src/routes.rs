@@ -33,13 +33,13 @@ pub(crate) async fn measure(report: &mut Report, quick: bool) {
     }
     let (mut layer, mut extractor) = (Samples::default(), Samples::default());
     let (mut open, mut busy) = (Samples::default(), Samples::default());
-    for round in 0..if quick { 3 } else { 9 } {
+    for round in 0..if quick { 3 } else { 21 } {
         let mut rates = [0.0; 3];
         for turn in 0..3 {
             let route = (round + turn) % 3;
             let before = processor(service.pid());
-            rates[route] = wrk(at, ROUTES[route], &token, 2).await;
-            busy.push((processor(service.pid()) - before) / 2.0 * 100.0);
+            rates[route] = wrk(at, ROUTES[route], &token, 1).await;
+            busy.push((processor(service.pid()) - before) * 100.0);
         }
         open.push(rates[0]);
         layer.push(rates[1] / rates[0]);
@@ -47,7 +47,7 @@ pub(crate) async fn measure(report: &mut Report, quick: bool) {
     }
     report.note(format!(
         "Routes: axum on one thread, pinned to core 0 with its guard; wrk with one thread and \
-         {CONNECTIONS} connections on core 1, two seconds for each route in turn, the ratio within \
+         {CONNECTIONS} connections on core 1, a second for each route in turn, the ratio within \
          each round; every request carries the same token, to the open route too, which answers \
          {:.0}/s. The service used {:.0} % of its core (median): far below 100, wrk would be what \
          is measured.",

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::IntoResponse;
-use countersign_flows::{FlowError, feed};
+use countersign_flows::{Cx, FlowError, feed};
 use countersign_token::Seq;
 use countersign_token::feed::MAX_FLOORS;
 use serde::Deserialize;
@@ -134,7 +134,7 @@ pub async fn follow_revocations(
                 })
             };
             let place = site.strangers.polls.try_acquire().map_err(busy)?;
-            if after.0 == 0 || after > site.cx.verifier.seq() {
+            if asks_for_everything(after, &site.cx) {
                 site.strangers.bootstrap(site.cx.clock.monotonic())?;
             }
             Some(place)
@@ -161,6 +161,15 @@ pub async fn follow_revocations(
     };
     let body = feed::answer(&site.cx, question).await?;
     Ok(([(header::CONTENT_TYPE, "application/json")], body))
+}
+
+/// Whether the answer is the whole log: to whoever has nothing yet, comes from ahead of it, or has
+/// been away for longer than it reaches back.
+fn asks_for_everything(after: Seq, cx: &Cx) -> bool {
+    let seq = cx.verifier.seq();
+    let reach = cx.settings.token_lifetime + Duration::from_secs(60);
+    let reach = i64::try_from(reach.as_micros()).unwrap_or(i64::MAX);
+    after > seq || (after < seq && seq.0.saturating_sub(after.0) > reach)
 }
 
 #[cfg(test)]

@@ -191,7 +191,7 @@ async fn strangers_share_ten_bootstraps_a_minute_and_a_service_has_its_own() {
             .await
             .expect(200);
     }
-    for query in ["", "after=0", "after=9223372036854775807"] {
+    for query in ["", "after=0", "after=1", "after=9223372036854775807"] {
         let answer = feed(&client, query).send().await;
         answer.refused(429, "too_many_attempts");
         well_formed(&answer);
