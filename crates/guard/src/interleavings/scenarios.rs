@@ -37,6 +37,7 @@ fn token(change: impl FnOnce(&mut Claims)) -> String {
         email: None,
         email_verified: None,
         roles: vec![],
+        scope: None,
         token_type: "access".to_owned(),
         fresh: false,
     };
