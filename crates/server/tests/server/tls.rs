@@ -126,7 +126,7 @@ async fn curl_reaches_it_by_the_certificate_and_by_the_one_that_replaces_it() {
 
     // Half of the new pair must not stop anybody from coming in.
     std::fs::copy(&second, &cert).unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(50));
+    server.wait_for_log("a new certificate is of no use");
     assert!(said(&curl(&first, &health)).starts_with("http/1.1 200"));
     std::fs::copy(&second_key, &live).unwrap();
     let began = std::time::Instant::now();
