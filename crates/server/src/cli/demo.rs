@@ -103,7 +103,8 @@ async fn demo(listen: SocketAddr, global: &Global) -> Result<(), Failure> {
     let routes = http::routers(&config, Arc::clone(&cx)).main;
     let follow = tokio::spawn(serve::follow_log(Arc::clone(&cx)));
     let (end, ended) = oneshot::channel::<()>();
-    let issuer = serve::run(&config, feed, None, routes.clone(), async {
+    let places = serve::places(&config);
+    let issuer = serve::run(&config, places.clone(), feed, None, routes.clone(), async {
         let _ = ended.await;
         cx.feed.close();
     });
@@ -124,7 +125,7 @@ async fn demo(listen: SocketAddr, global: &Global) -> Result<(), Failure> {
             // A closed standard output does not stop a demo.
             let _ = Output::new(global).answer(&lines, || lines.text());
         }
-        serve::run(&config, page, None, router, stop).await;
+        serve::run(&config, places, page, None, router, stop).await;
         Ok(())
     };
     let services = async {

@@ -92,10 +92,15 @@ async fn serve(mut config: Config, global: &Global) -> Result<(), Failure> {
     if let Some(tls) = &tls {
         tokio::spawn(Arc::clone(tls).follow());
     }
-    let main = serve::run(&config, listener, tls, routers.main, stop);
+    let places = serve::places(&config);
+    let main = serve::run(&config, places, listener, tls, routers.main, stop);
     let measured = async {
         match measured {
-            Some(listener) => serve::run(&config, listener, None, routers.metrics, pending()).await,
+            Some(listener) => {
+                let router = routers.metrics;
+                let places = serve::places_for_metrics();
+                serve::run(&config, places, listener, None, router, pending()).await;
+            }
             None => pending().await,
         }
     };
