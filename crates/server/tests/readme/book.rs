@@ -96,7 +96,7 @@ fn every_link_leads_somewhere() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
-    assert!(links_seen > 150, "{links_seen}");
+    assert!(links_seen > 100, "{links_seen}");
     for link in ["nowhere.md", "#nowhere", "img/nowhere.svg", "img"] {
         assert!(broken(&pages, "docs/how-it-works.md", link).is_some(), "{link}");
     }
@@ -118,8 +118,9 @@ fn every_drawing_says_what_it_shows_and_knows_the_dark() {
             assert!(text.contains(part), "{}: {part}", path.display());
         }
         // A forge shows it without its surroundings: nothing may come from elsewhere.
-        let outside = text.replace("http://www.w3.org/2000/svg", "");
-        assert!(!outside.contains("http"), "{}", path.display());
+        for part in ["href=", "@import", "url(http", "<script"] {
+            assert!(!text.contains(part), "{}: {part}", path.display());
+        }
     }
 }
 

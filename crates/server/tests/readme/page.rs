@@ -13,13 +13,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The top of the repository.
-pub const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+pub(super) const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
 /// Languages that nobody runs, and blocks that show a picture or an answer.
 const SHOWN: [&str; 4] = ["", "text", "json", "html"];
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Mark {
+pub(super) enum Mark {
     Tour,
     Terminal { port: u16 },
     File(String),
@@ -31,33 +31,33 @@ pub enum Mark {
 }
 
 #[derive(Debug, Clone)]
-pub struct Block {
+pub(super) struct Block {
     /// The number of the line with the opening fence.
-    pub line: usize,
-    pub language: String,
-    pub mark: Mark,
-    pub code: String,
+    pub(super) line: usize,
+    pub(super) language: String,
+    pub(super) mark: Mark,
+    pub(super) code: String,
 }
 
 impl Block {
     /// Whether somebody must say what becomes of it.
-    pub fn needs_a_mark(&self) -> bool {
+    pub(super) fn needs_a_mark(&self) -> bool {
         !SHOWN.contains(&self.language.as_str())
     }
 }
 
 #[derive(Debug)]
-pub struct Page {
+pub(super) struct Page {
     /// Where it is, from the top of the repository.
-    pub path: String,
-    pub text: String,
-    pub blocks: Vec<Block>,
+    pub(super) path: String,
+    pub(super) text: String,
+    pub(super) blocks: Vec<Block>,
 }
 
 impl Page {
     /// # Panics
     /// If there is none, or a code block does not begin at the margin or does not end.
-    pub fn read(path: &str) -> Self {
+    pub(super) fn read(path: &str) -> Self {
         let text = fs::read_to_string(Path::new(ROOT).join(path))
             .unwrap_or_else(|error| panic!("{path}: {error}"));
         Self {
@@ -68,7 +68,7 @@ impl Page {
     }
 
     /// The page without its code blocks, so that what looks like a link in them is none.
-    pub fn prose(&self) -> String {
+    pub(super) fn prose(&self) -> String {
         let mut code = false;
         let mut prose = String::new();
         for line in self.text.lines() {
@@ -137,9 +137,9 @@ fn mark(comment: &str) -> Mark {
 }
 
 /// Every page of the book, in the order of `docs/SUMMARY.md`, from the top of the repository.
-pub fn chapters() -> Vec<String> {
-    let summary = Page::read("docs/SUMMARY.md");
-    let links = links(&summary.prose());
+pub(super) fn chapters() -> Vec<String> {
+    let summary = Page::read("docs/SUMMARY.md").prose();
+    let links = links(&summary);
     assert!(links.len() > 20, "{links:?}");
     links
         .iter()
@@ -148,7 +148,7 @@ pub fn chapters() -> Vec<String> {
 }
 
 /// Where a relative link on this page leads, from the top of the repository.
-pub fn resolve(page: &str, target: &str) -> PathBuf {
+pub(super) fn resolve(page: &str, target: &str) -> PathBuf {
     let mut path = Path::new(page).to_path_buf();
     path.pop();
     for part in target.split('/') {
@@ -162,7 +162,7 @@ pub fn resolve(page: &str, target: &str) -> PathBuf {
 }
 
 /// The targets of links and pictures: `](…)`, `src="…"`, `srcset="…"`.
-pub fn links(prose: &str) -> Vec<&str> {
+pub(super) fn links(prose: &str) -> Vec<&str> {
     let ends = [("](", ')'), ("src=\"", '"'), ("srcset=\"", '"'), ("href=\"", '"')];
     let found = |(begin, end): (&str, char)| {
         prose

@@ -17,27 +17,30 @@ enum Needs {
     Nothing,
     Flask,
     Jose,
-    Caddy,
+    FlaskAndCaddy,
 }
 
-/// Runs the page and demands that so many outputs were compared.
-fn runs(path: &str, needs: Needs, compared: usize) {
+/// Runs the page, then `after` in the same shell, and demands that so many outputs were compared.
+fn runs(path: &str, needs: Needs, compared: usize, after: &str) {
     let page = Page::read(path);
     if tools::curl().is_none() {
         return;
     }
     let session = Session::new(&page);
     let mut first = vec![];
+    let mut flask = || {
+        let python = tools::python("countersign.flask, jwt, cryptography")?;
+        first.extend(python.parent().map(Path::to_path_buf));
+        Some(())
+    };
     let ready = match needs {
         Needs::Nothing => Some(()),
-        Needs::Flask => tools::python("countersign.flask, jwt, cryptography").map(|python| {
-            first.extend(python.parent().map(Path::to_path_buf));
-        }),
+        Needs::Flask => flask(),
         Needs::Jose => tools::node_modules(session.home.path()),
-        Needs::Caddy => tools::caddy(),
+        Needs::FlaskAndCaddy => flask().and_then(|()| tools::caddy()),
     };
     if ready.is_some() {
-        let done = session.run(&page, &first);
+        let done = session.run(&page, &first, after);
         assert!(done >= compared, "{path}: only {done} outputs were compared");
     }
 }
@@ -49,7 +52,7 @@ macro_rules! pages {
         $(
             #[test]
             fn $name() {
-                runs($path, Needs::$needs, $compared);
+                runs($path, Needs::$needs, $compared, "");
             }
         )+
     };
@@ -57,6 +60,14 @@ macro_rules! pages {
 
 pages! {
     the_readme_runs_as_it_is_printed: "README.md", Nothing, 15;
+    the_first_evening_runs: "docs/first-evening.md", Flask, 19;
+    the_three_modes_do_as_they_say: "docs/modes.md", Nothing, 11;
+    named_origins_are_allowed_and_others_refused: "docs/cors.md", Nothing, 12;
+    a_service_in_python_honours_a_logout: "docs/protect-python.md", Flask, 4;
+    a_service_on_jose_accepts_good_tokens_until_they_expire: "docs/protect-node.md", Jose, 7;
+    a_page_with_plain_javascript_works: "docs/browser.md", FlaskAndCaddy, 8;
+    a_flask_login_moves_in: "docs/from-flask.md", Flask, 14;
+    a_subject_is_computed_as_shown: "docs/reference/revocations.md", Nothing, 1;
 }
 
 /// A page that shows a session and is not run would only look tested.

@@ -12,7 +12,7 @@ use countersign_testkit::{Home, Server};
 
 use super::page::{Block, Mark, Page};
 
-pub const PROGRAM: &str = env!("CARGO_BIN_EXE_countersign");
+pub(super) const PROGRAM: &str = env!("CARGO_BIN_EXE_countersign");
 /// Ports that the pages speak of. Here each is a free one.
 const PORTS: [u16; 4] = [5000, 8000, 8080, 3000];
 /// Where Countersign listens in the pages.
@@ -23,10 +23,13 @@ const COUNTERSIGN: u16 = 5000;
 const PREAMBLE: &str = r#"
 set -euo pipefail
 declare -A terminals=()
+answers() { (: <"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 close() {
-    [[ -z ${terminals[$1]:-} ]] || kill -- "-${terminals[$1]}" 2>/dev/null || true
-    [[ -z ${terminals[$1]:-} ]] || wait "${terminals[$1]}" 2>/dev/null || true
+    [[ -n ${terminals[$1]:-} ]] || return 0
+    kill -- "-${terminals[$1]}" 2>/dev/null || true
+    wait "${terminals[$1]}" 2>/dev/null || true
     terminals[$1]=
+    for _ in {1..200}; do answers "$1" || return 0; sleep 0.05; done
 }
 trap 'for port in "${!terminals[@]}"; do close "$port"; done' EXIT
 terminal() {
@@ -36,7 +39,7 @@ terminal() {
     set +m
     terminals[$1]=$!
     for _ in {1..600}; do
-        if (: <"/dev/tcp/127.0.0.1/$1") 2>/dev/null; then return; fi
+        if answers "$1"; then return; fi
         kill -0 "${terminals[$1]}" 2>/dev/null || break
         sleep 0.05
     done
@@ -46,16 +49,16 @@ terminal() {
 "#;
 
 /// What a page was run with, for tests that go on from there.
-pub struct Session {
-    pub home: Home,
+pub(super) struct Session {
+    pub(super) home: Home,
     /// Killed with the session; none where the page starts its own.
-    pub server: Option<Server>,
+    pub(super) server: Option<Server>,
     ports: BTreeMap<u16, u16>,
 }
 
 impl Session {
     /// A directory for this page, and a server unless the page starts one.
-    pub fn new(page: &Page) -> Self {
+    pub(super) fn new(page: &Page) -> Self {
         let starts_one = Mark::Terminal { port: COUNTERSIGN };
         let home = Home::new(PROGRAM);
         let server = (!page.blocks.iter().any(|block| block.mark == starts_one)).then(|| home.start());
@@ -71,7 +74,7 @@ impl Session {
     }
 
     /// The text with the ports of this session.
-    pub fn here(&self, text: &str) -> String {
+    pub(super) fn here(&self, text: &str) -> String {
         let mut text = text.to_owned();
         for (in_the_page, here) in &self.ports {
             text = replace_word(&text, &in_the_page.to_string(), &here.to_string());
@@ -79,16 +82,18 @@ impl Session {
         text
     }
 
-    /// Runs the page and compares what it shows. `first` are directories before all others in PATH.
+    /// Runs the page, then `after`, and compares what the page shows. `first` are directories before
+    /// all others in PATH.
     ///
     /// # Panics
     /// If a command fails or prints something else; answers how many outputs were compared.
-    pub fn run(&self, page: &Page, first: &[PathBuf]) -> usize {
+    pub(super) fn run(&self, page: &Page, first: &[PathBuf], after: &str) -> usize {
         let mut script = PREAMBLE.to_owned();
         let mut shown = vec![];
         for (number, block) in page.blocks.iter().enumerate() {
             self.add(&mut script, &mut shown, number, block);
         }
+        script += &format!("exec >step.after\n{}", self.here(after));
         let done = self.shell(&script, first);
         let errors = String::from_utf8_lossy(&done.stderr);
         for (step, (line, commands, pattern)) in shown.iter().enumerate() {

@@ -8,7 +8,7 @@ use std::{env, fs};
 use super::session::PROGRAM;
 
 /// `found`, or a note.
-pub fn tool<T>(what: &str, found: Option<T>) -> Option<T> {
+pub(super) fn tool<T>(what: &str, found: Option<T>) -> Option<T> {
     if found.is_none() {
         assert_ne!(env::var("CI").as_deref(), Ok("true"), "{what} is missing");
         eprintln!("skipped: {what} is missing");
@@ -22,18 +22,18 @@ fn succeeds(program: &Path, args: [&str; 2]) -> bool {
 }
 
 /// The directory that everything is built to, and that the scripts install to.
-pub fn target() -> PathBuf {
+pub(super) fn target() -> PathBuf {
     Path::new(PROGRAM).ancestors().nth(2).unwrap().to_path_buf()
 }
 
 /// `--json` is as old as curl 7.82.
-pub fn curl() -> Option<()> {
+pub(super) fn curl() -> Option<()> {
     let json = succeeds("bash".as_ref(), ["-c", "curl --help all | grep -q -- --json"]);
     tool("curl 7.82", json.then_some(()))
 }
 
 /// The first Python with these modules: that of `script/test-python`, or the machine's.
-pub fn python(modules: &str) -> Option<PathBuf> {
+pub(super) fn python(modules: &str) -> Option<PathBuf> {
     let ours = target().join("python/bin/python");
     let found = [ours, "python3".into(), "/usr/bin/python3".into()]
         .into_iter()
@@ -42,7 +42,7 @@ pub fn python(modules: &str) -> Option<PathBuf> {
 }
 
 /// The packages of `script/test-interop`, as a `node_modules` in this directory.
-pub fn node_modules(home: &Path) -> Option<()> {
+pub(super) fn node_modules(home: &Path) -> Option<()> {
     let modules = target().join("interop/node/node_modules");
     let found = succeeds("node".as_ref(), ["-e", "fetch"]) && modules.join("jose").exists();
     tool("Node.js with jose (script/test-interop)", found.then_some(()))?;
@@ -52,7 +52,7 @@ pub fn node_modules(home: &Path) -> Option<()> {
 }
 
 /// A proxy that is needed on the way.
-pub fn caddy() -> Option<()> {
+pub(super) fn caddy() -> Option<()> {
     let found = succeeds("caddy".as_ref(), ["version", "--help"]);
     tool("caddy", found.then_some(()))
 }
