@@ -48,11 +48,11 @@ apt_install_idle() {
     done
 }
 
-# cargo_tool NAME VERSION: a cargo subcommand of exactly this version, in target/tools, so that
-# the machine's own tools are neither used nor changed.
+# cargo_tool NAME VERSION [FLAG…]: a program of exactly this version from crates.io, in target/tools,
+# so that the machine's own tools are neither used nor changed.
 cargo_tool() {
-    if [[ $("$tools/bin/$1" --version 2>/dev/null) != "$1 $2" ]]; then
-        cargo install --quiet --locked --debug --force "$1" --version "$2" --root "$tools" 2>&1 |
+    if [[ $("$tools/bin/$1" --version 2>/dev/null) != "$1 "?(v)"$2" ]]; then
+        cargo install --quiet --locked --debug --force "$1" --version "$2" "${@:3}" --root "$tools" 2>&1 |
             { grep -v 'add .* to your PATH' || true; } >&2
     fi
     export PATH="$tools/bin:$PATH"
