@@ -45,14 +45,34 @@ fn runs(path: &str, needs: Needs, compared: usize, after: &str) {
     }
 }
 
+/// The client of docs/browser.md, driven in Node and, where there is a Chromium, in that.
+const DRIVE: &str = concat!(
+    "cat >site/drive.mjs <<'END'\n",
+    include_str!("drive.mjs"),
+    r#"END
+printf '{"type":"module"}' >site/package.json
+printf '<!doctype html><body><script type="module" src="drive.mjs"></script>' >site/drive.html
+node site/drive.mjs http://localhost:8080 >&2
+chromium=$(command -v chromium || command -v google-chrome || true)
+if [[ -n $chromium ]]; then
+    root=(); ((EUID != 0)) || root=(--no-sandbox)
+    "$chromium" --headless "${root[@]}" --disable-gpu --user-data-dir="$PWD/chromium" \
+        --virtual-time-budget=20000 --dump-dom http://localhost:8080/drive.html >chromium.html
+    grep -o '\(passed\|failed\).*' chromium.html >&2
+    grep -q passed chromium.html
+fi
+"#
+);
+
 macro_rules! pages {
-    ($($name:ident: $path:literal, $needs:ident, $compared:literal;)+) => {
+    ($($name:ident: $path:literal, $needs:ident, $compared:literal $(, $after:expr)?;)+) => {
         /// What is run below.
         const RUN: &[&str] = &[$($path),+];
         $(
             #[test]
             fn $name() {
-                runs($path, Needs::$needs, $compared, "");
+                let after = [$($after,)? ""][0];
+                runs($path, Needs::$needs, $compared, after);
             }
         )+
     };
@@ -65,7 +85,7 @@ pages! {
     named_origins_are_allowed_and_others_refused: "docs/cors.md", Nothing, 12;
     a_service_in_python_honours_a_logout: "docs/protect-python.md", Flask, 4;
     a_service_on_jose_accepts_good_tokens_until_they_expire: "docs/protect-node.md", Jose, 7;
-    a_page_with_plain_javascript_works: "docs/browser.md", FlaskAndCaddy, 8;
+    a_page_with_plain_javascript_works: "docs/browser.md", FlaskAndCaddy, 8, DRIVE;
     a_flask_login_moves_in: "docs/from-flask.md", Flask, 14;
     a_subject_is_computed_as_shown: "docs/reference/revocations.md", Nothing, 1;
 }
