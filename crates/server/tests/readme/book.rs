@@ -42,14 +42,21 @@ fn headings(page: &Page) -> BTreeSet<String> {
             let slug = slug(line.trim_start_matches('#'));
             let before: &mut usize = seen.entry(slug.clone()).or_default();
             *before += 1;
-            if *before == 1 { slug } else { format!("{slug}-{}", *before - 1) }
+            if *before == 1 {
+                slug
+            } else {
+                format!("{slug}-{}", *before - 1)
+            }
         })
         .collect()
 }
 
 /// What is wrong with this link, if anything.
 fn broken(pages: &BTreeMap<String, Page>, page: &str, link: &str) -> Option<String> {
-    if ["https://", "http://", "mailto:"].iter().any(|scheme| link.starts_with(scheme)) {
+    if ["https://", "http://", "mailto:"]
+        .iter()
+        .any(|scheme| link.starts_with(scheme))
+    {
         return None;
     }
     let (target, anchor) = link.split_once('#').unwrap_or((link, ""));
@@ -69,14 +76,21 @@ fn broken(pages: &BTreeMap<String, Page>, page: &str, link: &str) -> Option<Stri
 }
 
 fn book() -> BTreeMap<String, Page> {
-    chapters().into_iter().map(|path| (path.clone(), Page::read(&path))).collect()
+    chapters()
+        .into_iter()
+        .map(|path| (path.clone(), Page::read(&path)))
+        .collect()
 }
 
 #[test]
 fn every_page_is_in_the_summary_and_no_page_twice() {
     let listed = chapters();
     let once: BTreeSet<_> = listed.iter().cloned().collect();
-    assert_eq!(listed.len(), once.len(), "a page stands twice in docs/SUMMARY.md");
+    assert_eq!(
+        listed.len(),
+        once.len(),
+        "a page stands twice in docs/SUMMARY.md"
+    );
     let missing: Vec<_> = markdown_below("docs")
         .into_iter()
         .filter(|path| path != "docs/SUMMARY.md" && !once.contains(path))
@@ -98,7 +112,10 @@ fn every_link_leads_somewhere() {
     assert!(wrong.is_empty(), "{wrong:#?}");
     assert!(links_seen > 100, "{links_seen}");
     for link in ["nowhere.md", "#nowhere", "img/nowhere.svg", "img"] {
-        assert!(broken(&pages, "docs/how-it-works.md", link).is_some(), "{link}");
+        assert!(
+            broken(&pages, "docs/how-it-works.md", link).is_some(),
+            "{link}"
+        );
     }
 }
 
@@ -114,7 +131,13 @@ fn every_drawing_says_what_it_shows_and_knows_the_dark() {
     assert!(drawings.len() >= 3);
     for path in drawings {
         let text = fs::read_to_string(&path).unwrap();
-        for part in ["role=\"img\"", "<title", "<desc", "prefers-color-scheme: dark", "class=\"card\""] {
+        for part in [
+            "role=\"img\"",
+            "<title",
+            "<desc",
+            "prefers-color-scheme: dark",
+            "class=\"card\"",
+        ] {
             assert!(text.contains(part), "{}: {part}", path.display());
         }
         // A forge shows it without its surroundings: nothing may come from elsewhere.

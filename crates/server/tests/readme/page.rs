@@ -21,7 +21,9 @@ const SHOWN: [&str; 4] = ["", "text", "json", "html"];
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Mark {
     Tour,
-    Terminal { port: u16 },
+    Terminal {
+        port: u16,
+    },
     File(String),
     AsIn(String),
     Config,
@@ -163,7 +165,12 @@ pub(super) fn resolve(page: &str, target: &str) -> PathBuf {
 
 /// The targets of links and pictures: `](…)`, `src="…"`, `srcset="…"`.
 pub(super) fn links(prose: &str) -> Vec<&str> {
-    let ends = [("](", ')'), ("src=\"", '"'), ("srcset=\"", '"'), ("href=\"", '"')];
+    let ends = [
+        ("](", ')'),
+        ("src=\"", '"'),
+        ("srcset=\"", '"'),
+        ("href=\"", '"'),
+    ];
     let found = |(begin, end): (&str, char)| {
         prose
             .split(begin)
@@ -178,7 +185,10 @@ pub(super) fn links(prose: &str) -> Vec<&str> {
 fn marks_are_read_as_they_are_meant() {
     for (comment, expected) in [
         ("<!-- tour -->", Mark::Tour),
-        ("<!-- tour: until 80 answers -->", Mark::Terminal { port: 80 }),
+        (
+            "<!-- tour: until 80 answers -->",
+            Mark::Terminal { port: 80 },
+        ),
         ("<!-- tour: until it answers -->", Mark::Unmarked),
         ("<!-- toor -->", Mark::Unmarked),
         ("", Mark::Unmarked),

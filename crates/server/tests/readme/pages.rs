@@ -41,7 +41,10 @@ fn runs(path: &str, needs: Needs, compared: usize, after: &str) {
     };
     if ready.is_some() {
         let done = session.run(&page, &first, after);
-        assert!(done >= compared, "{path}: only {done} outputs were compared");
+        assert!(
+            done >= compared,
+            "{path}: only {done} outputs were compared"
+        );
     }
 }
 
@@ -98,7 +101,10 @@ fn every_page_with_a_session_is_run() {
         .filter(|path| path.ends_with(".md"))
         .filter(|path| {
             let tour = |mark: &Mark| matches!(mark, Mark::Tour | Mark::Terminal { .. });
-            Page::read(path).blocks.iter().any(|block| tour(&block.mark))
+            Page::read(path)
+                .blocks
+                .iter()
+                .any(|block| tour(&block.mark))
         })
         .collect();
     assert_eq!(with_a_session, RUN);
@@ -108,7 +114,10 @@ fn every_page_with_a_session_is_run() {
 #[test]
 fn no_block_of_code_is_left_unsaid() {
     // Their examples are made from the declarations of commands and keys, and tested there.
-    let generated = ["docs/reference/command-line.md", "docs/reference/configuration.md"];
+    let generated = [
+        "docs/reference/command-line.md",
+        "docs/reference/configuration.md",
+    ];
     let mut unsaid = vec![];
     let mut said = 0;
     for path in chapters() {
@@ -131,12 +140,17 @@ fn what_stands_in_a_file_stands_there_still() {
     let mut missing = vec![];
     for path in chapters() {
         for block in Page::read(&path).blocks {
-            let Mark::AsIn(file) = &block.mark else { continue };
+            let Mark::AsIn(file) = &block.mark else {
+                continue;
+            };
             let source = fs::read_to_string(Path::new(ROOT).join(file))
                 .unwrap_or_else(|error| panic!("{path}: {file}: {error}"));
             for paragraph in block.code.trim_end().split("\n\n") {
                 if !source.contains(paragraph) {
-                    missing.push(format!("{path}:{}: not in {file}:\n{paragraph}", block.line));
+                    missing.push(format!(
+                        "{path}:{}: not in {file}:\n{paragraph}",
+                        block.line
+                    ));
                 }
             }
         }
@@ -170,10 +184,18 @@ async fn the_module_that_verifies_accepts_our_tokens_only() {
     };
     let page = Page::read("README.md");
     let verify = Mark::File("verify.py".to_owned());
-    let module = page.blocks.iter().find(|block| block.mark == verify).unwrap();
+    let module = page
+        .blocks
+        .iter()
+        .find(|block| block.mark == verify)
+        .unwrap();
     let session = Session::new(&page);
     let server = session.server.as_ref().unwrap();
-    fs::write(session.home.path().join("verify.py"), session.here(&module.code)).unwrap();
+    fs::write(
+        session.home.path().join("verify.py"),
+        session.here(&module.code),
+    )
+    .unwrap();
     let account = json!({ "username": "ada", "password": "plum-harbour-41" });
     let client = server.client();
     client.post("/register").json(&account).send().await;

@@ -61,7 +61,8 @@ impl Session {
     pub(super) fn new(page: &Page) -> Self {
         let starts_one = Mark::Terminal { port: COUNTERSIGN };
         let home = Home::new(PROGRAM);
-        let server = (!page.blocks.iter().any(|block| block.mark == starts_one)).then(|| home.start());
+        let server =
+            (!page.blocks.iter().any(|block| block.mark == starts_one)).then(|| home.start());
         let mut ports: BTreeMap<_, _> = PORTS.map(|port| (port, free_port())).into();
         if let Some(server) = &server {
             ports.insert(COUNTERSIGN, server.addr().port());
@@ -155,7 +156,12 @@ impl Session {
         path.extend(["/usr/sbin".into()]);
         fs::write(home.join(".curlrc"), "silent\nshow-error\n").unwrap();
         let mut shell = Command::new("timeout");
-        let ours = ["SECRET_KEY", "SECRET_KEY_PREVIOUS", "JWT_SECRET_KEY", "DATABASE_URL"];
+        let ours = [
+            "SECRET_KEY",
+            "SECRET_KEY_PREVIOUS",
+            "JWT_SECRET_KEY",
+            "DATABASE_URL",
+        ];
         for (name, _) in env::vars_os() {
             let name = name.to_string_lossy();
             if name.starts_with("COUNTERSIGN_") || ours.contains(&&*name) {
@@ -256,9 +262,14 @@ fn a_pattern_fits_nothing_else() {
 fn ports_are_words_and_outputs_belong_to_what_stands_above_them() {
     assert_eq!(replace_word(":80/80 8080 x80", "80", "1"), ":1/1 8080 x80");
     let steps = steps("a\nb\n# → 1\n# → 2\nc\n# → 3\nd\n");
-    let step = |commands: &str, shown: Option<&str>| (commands.to_owned(), shown.map(str::to_owned));
+    let step =
+        |commands: &str, shown: Option<&str>| (commands.to_owned(), shown.map(str::to_owned));
     assert_eq!(
         steps,
-        [step("a\nb\n", Some("1\n2")), step("c\n", Some("3")), step("d\n", None)]
+        [
+            step("a\nb\n", Some("1\n2")),
+            step("c\n", Some("3")),
+            step("d\n", None)
+        ]
     );
 }

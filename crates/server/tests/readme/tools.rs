@@ -28,7 +28,10 @@ pub(super) fn target() -> PathBuf {
 
 /// `--json` is as old as curl 7.82.
 pub(super) fn curl() -> Option<()> {
-    let json = succeeds("bash".as_ref(), ["-c", "curl --help all | grep -q -- --json"]);
+    let json = succeeds(
+        "bash".as_ref(),
+        ["-c", "curl --help all | grep -q -- --json"],
+    );
     tool("curl 7.82", json.then_some(()))
 }
 
@@ -38,14 +41,20 @@ pub(super) fn python(modules: &str) -> Option<PathBuf> {
     let found = [ours, "python3".into(), "/usr/bin/python3".into()]
         .into_iter()
         .find(|python| succeeds(python, ["-c", &format!("import {modules}")]));
-    tool(&format!("a Python with {modules} (script/test-python)"), found)
+    tool(
+        &format!("a Python with {modules} (script/test-python)"),
+        found,
+    )
 }
 
 /// The packages of `script/test-interop`, as a `node_modules` in this directory.
 pub(super) fn node_modules(home: &Path) -> Option<()> {
     let modules = target().join("interop/node/node_modules");
     let found = succeeds("node".as_ref(), ["-e", "fetch"]) && modules.join("jose").exists();
-    tool("Node.js with jose (script/test-interop)", found.then_some(()))?;
+    tool(
+        "Node.js with jose (script/test-interop)",
+        found.then_some(()),
+    )?;
     let modules = fs::canonicalize(modules).unwrap();
     std::os::unix::fs::symlink(modules, home.join("node_modules")).unwrap();
     Some(())
