@@ -62,6 +62,10 @@ impl Page {
     pub(super) fn read(path: &str) -> Self {
         let text = fs::read_to_string(Path::new(ROOT).join(path))
             .unwrap_or_else(|error| panic!("{path}: {error}"));
+        Self::of(path, text)
+    }
+
+    pub(super) fn of(path: &str, text: String) -> Self {
         Self {
             path: path.to_owned(),
             blocks: blocks(path, &text),

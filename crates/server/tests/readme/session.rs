@@ -273,3 +273,31 @@ fn ports_are_words_and_outputs_belong_to_what_stands_above_them() {
         ]
     );
 }
+
+/// What a run of these blocks says; none where all is well.
+fn complaint(text: &str) -> Option<String> {
+    let page = Page::of("a page", text.to_owned());
+    let run = std::panic::catch_unwind(|| Session::new(&page).run(&page, &[], ""));
+    run.err()
+        .map(|panic| panic.downcast_ref::<String>().cloned().unwrap_or_default())
+}
+
+#[test]
+fn a_page_that_says_what_is_not_so_is_noticed() {
+    let own = "<!-- tour: until 5000 answers -->\n```sh\ncountersign serve\n```\n";
+    let tour = |code: &str| format!("{own}<!-- tour -->\n```sh\n{code}\n```\n");
+    for (text, why) in [
+        (tour("echo one\n# → two"), "and prints one"),
+        (tour("echo one\nfalse"), "a page: "),
+        (tour("echo one\nabsent"), "absent"),
+        (own.replace("countersign", "absent"), "nothing answers"),
+    ] {
+        let said = complaint(&text).unwrap_or_else(|| panic!("not noticed: {text}"));
+        assert!(said.contains(why), "{why}: {said}");
+    }
+    let good = tour("printf 'one\\ntwo\\n'\n# → one\n# → two\n(: </dev/tcp/127.0.0.1/5000)");
+    assert_eq!(complaint(&good), None);
+    let file = "<!-- file: a/b.txt -->\n```text\n5000 or 15000\n```\n";
+    let shown = tour("grep -c ' or 15000' a/b.txt\n# → 1\ngrep -c '^5000 ' a/b.txt\n# → 1");
+    assert_eq!(complaint(&format!("{file}{shown}")), None);
+}
