@@ -24,6 +24,7 @@ mod logout;
 mod metrics;
 mod oauth2;
 mod openapi;
+mod openapi_page;
 mod password;
 mod postgres;
 mod profile;
