@@ -81,7 +81,10 @@ pub(crate) fn whole(bytes: &[u8]) -> Option<Answer<'_>> {
     let head = std::str::from_utf8(&bytes[..end])
         .expect("text")
         .to_lowercase();
-    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+    let status = head
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok());
     let value = |name: &str| {
         let mut lines = head.lines();
         lines.find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(':')?.trim()))

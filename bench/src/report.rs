@@ -50,7 +50,10 @@ impl Group {
         let [a_second, p50, p99] =
             [0, 1, 2].map(|of| rounds.iter().map(|round| round[of]).collect::<Samples>());
         let name = name.into();
-        let first = self.rates.first().map_or(&a_second, |first| &first.a_second);
+        let first = self
+            .rates
+            .first()
+            .map_or(&a_second, |first| &first.a_second);
         let beside = a_second.beside(first);
         eprintln!(
             "   {:.1} a second, median {:.2} ms, ratio {:.2} ({name})",
@@ -92,7 +95,6 @@ impl Line {
             Bar::AtLeast(least) => self.measured() >= least,
         }
     }
-
 
     pub(crate) fn judged(&self) -> &'static str {
         match self.judged {

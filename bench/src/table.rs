@@ -30,7 +30,12 @@ pub(crate) fn whole(report: &Report, style: Style) -> String {
             let measured = figure(line.measured());
             format!("- {}: {measured}, wanted {}\n", line.name, wanted(line))
         })
-        .chain(report.failures.iter().map(|failure| format!("- {failure}\n")))
+        .chain(
+            report
+                .failures
+                .iter()
+                .map(|failure| format!("- {failure}\n")),
+        )
         .collect();
     if !missed.is_empty() {
         text += &format!("\nMissed:\n\n{}", missed.concat());
@@ -39,7 +44,17 @@ pub(crate) fn whole(report: &Report, style: Style) -> String {
 }
 
 fn rates(groups: &[Group]) -> Vec<Vec<String>> {
-    let mut rows = vec![["", "a second", "rounds from–to", "median ms", "p99 ms", "ratio"].map(str::to_owned)];
+    let mut rows = vec![
+        [
+            "",
+            "a second",
+            "rounds from–to",
+            "median ms",
+            "p99 ms",
+            "ratio",
+        ]
+        .map(str::to_owned),
+    ];
     for group in groups {
         rows.extend(group.rates.iter().map(|rate| {
             [
@@ -66,7 +81,16 @@ fn rates(groups: &[Group]) -> Vec<Vec<String>> {
 }
 
 fn bars(lines: &[Line]) -> Vec<Vec<String>> {
-    let head = ["bar", "wanted", "judged by", "measured", "median", "p99", "samples", ""];
+    let head = [
+        "bar",
+        "wanted",
+        "judged by",
+        "measured",
+        "median",
+        "p99",
+        "samples",
+        "",
+    ];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     rows.extend(lines.iter().map(|line| {
         vec![
@@ -183,8 +207,13 @@ mod tests {
 
     #[test]
     fn figures_keep_three_digits() {
-        let shown = [0.1234, 0.996, 9.994, 9.996, 99.96, 999.4, 1_234.5, 168_554.17].map(figure);
-        let expected = ["0.123", "1.00", "9.99", "10.0", "100", "999", "1,234", "168,554"];
+        let shown = [
+            0.1234, 0.996, 9.994, 9.996, 99.96, 999.4, 1_234.5, 168_554.17,
+        ]
+        .map(figure);
+        let expected = [
+            "0.123", "1.00", "9.99", "10.0", "100", "999", "1,234", "168,554",
+        ];
         assert_eq!(shown, expected.map(str::to_owned));
     }
 }

@@ -45,7 +45,11 @@ pub(super) fn draw(report: &Report) -> String {
                 1 => figure(value),
                 _ => format!("{}   {:.2} x", figure(value), rate.beside.median()),
             };
-            let name = if rate.name.is_empty() { "Countersign" } else { &rate.name };
+            let name = if rate.name.is_empty() {
+                "Countersign"
+            } else {
+                &rate.name
+            };
             let class = if ours { "ours" } else { "other" };
             picture.row(name, value / most, class, &text, None);
         }
@@ -113,7 +117,8 @@ impl Picture {
     fn text(&mut self, x: f64, class: &str, text: &str) {
         let y = self.y;
         let text = escaped(text);
-        self.body += &format!("  <text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\">{text}</text>\n");
+        self.body +=
+            &format!("  <text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\">{text}</text>\n");
     }
 
     fn finish(mut self, machine: &str) -> String {
@@ -164,12 +169,22 @@ mod tests {
             }
             rest = after;
         }
-        if open.is_empty() { Ok(()) } else { Err(format!("left open: {open:?}")) }
+        if open.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("left open: {open:?}"))
+        }
     }
 
     #[test]
     fn what_is_not_well_formed_is_noticed() {
-        for bad in ["<a><b></a></b>", "<a>", "</a>", "<a>x > y</a>", "<a b=\"c></a>"] {
+        for bad in [
+            "<a><b></a></b>",
+            "<a>",
+            "</a>",
+            "<a>x > y</a>",
+            "<a b=\"c></a>",
+        ] {
             assert!(well_formed(bad).is_err(), "{bad}");
         }
         assert_eq!(well_formed("<a b=\"c\">x<d/></a>"), Ok(()));

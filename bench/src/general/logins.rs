@@ -17,7 +17,8 @@ const CHEAP: usize = 32;
 /// Each by an account of its own: of more than ten attempts under way for one name, some would be
 /// refused, since they are counted as failures until they are none.
 fn job(address: &str, accounts: usize, connections: usize) -> Job {
-    let body = |n: usize| json!({"username": format!("holder{}", n % accounts), "password": PASSWORD});
+    let body =
+        |n: usize| json!({"username": format!("holder{}", n % accounts), "password": PASSWORD});
     Job {
         address: address.to_owned(),
         path: "/login",

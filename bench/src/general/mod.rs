@@ -36,7 +36,8 @@ pub(crate) async fn measure(options: &Options) -> Report {
     let mut report = Report::new("general");
     let quick = options.quick;
     let peers = Peers::new(options.peers.clone());
-    let wanted = |part: &str| options.only.is_empty() || options.only.iter().any(|only| only == part);
+    let wanted =
+        |part: &str| options.only.is_empty() || options.only.iter().any(|only| only == part);
     for (part, seconds) in PARTS {
         if !wanted(part) {
             continue;
@@ -53,7 +54,8 @@ pub(crate) async fn measure(options: &Options) -> Report {
         }
     }
     if let Some(path) = &options.svg {
-        fs::write(path, chart::draw(&report)).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        fs::write(path, chart::draw(&report))
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         eprintln!("   drawn into {}", path.display());
     }
     report

@@ -114,7 +114,10 @@ impl Peer {
 /// Asked to end first: a supervisor that is killed leaves its workers behind.
 impl Drop for Peer {
     fn drop(&mut self) {
-        let pid = self.process.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+        let pid = self
+            .process
+            .id()
+            .and_then(|id| Pid::from_raw(id.cast_signed()));
         let Some(pid) = pid else { return };
         let _ = kill_process(pid, Signal::TERM);
         for _ in 0..100 {

@@ -44,7 +44,13 @@ pub(crate) async fn measure(report: &mut Report, quick: bool) {
     ));
     let bar = Bar::AtMost(30.0);
     report.bar("memory after start", bar, "MB", started, Judged::Max);
-    report.bar("memory after logins and a rest", bar, "MB", rested, Judged::Max);
+    report.bar(
+        "memory after logins and a rest",
+        bar,
+        "MB",
+        rested,
+        Judged::Max,
+    );
 }
 
 async fn looks(pid: u32) -> Samples {

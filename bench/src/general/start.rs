@@ -55,13 +55,7 @@ pub(crate) async fn measure(report: &mut Report, quick: bool) {
     );
     let bytes = fs::metadata(Site::program()).expect("the program").len();
     let size: Samples = [bytes as f64 / 1e6].into_iter().collect();
-    report.bar(
-        "release binary",
-        Bar::AtMost(25.0),
-        "MB",
-        size,
-        Judged::Max,
-    );
+    report.bar("release binary", Bar::AtMost(25.0), "MB", size, Judged::Max);
 }
 
 /// Milliseconds until it is ready, below this working directory and its `data`.
