@@ -212,15 +212,19 @@ pub(crate) fn ids(claims: &Claims) -> Result<(UserId, SessionId), FlowError> {
 async fn from_cookie(cx: &Cx, text: &str) -> Result<Live, FlowError> {
     cx.log.require_current(&cx.clock)?;
     let now = cx.clock.now();
-    let session = find_by_cookie(cx, text)
-        .await?
-        .ok_or(FlowError::SessionInvalid)?;
-    session
-        .alive(now, cx.settings.session_idle)
-        .map_err(|_| FlowError::SessionInvalid)?;
-    let user = {
+    let cookie = SessionCookie::parse(text).ok_or(FlowError::SessionInvalid)?;
+    // One connection for both questions, and back before anything is written.
+    let (session, user) = {
         let mut reader = cx.db.read().await?;
-        users::by_id(&mut reader.conn(), session.user_id).await?
+        let mut conn = reader.conn();
+        let session = by_cookie(cx, &mut conn, &cookie)
+            .await?
+            .ok_or(FlowError::SessionInvalid)?;
+        session
+            .alive(now, cx.settings.session_idle)
+            .map_err(|_| FlowError::SessionInvalid)?;
+        let user = users::by_id(&mut conn, session.user_id).await?;
+        (session, user)
     };
     touch(cx, &session, now).await?;
     Ok(Live {
@@ -235,9 +239,16 @@ pub(crate) async fn find_by_cookie(cx: &Cx, text: &str) -> Result<Option<Session
     let Some(cookie) = SessionCookie::parse(text) else {
         return Ok(None);
     };
-    let mut reader = cx.db.read().await?;
+    by_cookie(cx, &mut cx.db.read().await?.conn(), &cookie).await
+}
+
+async fn by_cookie(
+    cx: &Cx,
+    conn: &mut Conn<'_>,
+    cookie: &SessionCookie,
+) -> Result<Option<Session>, FlowError> {
     for keys in cx.keyring.all() {
-        let found = sessions::by_cookie(&mut reader.conn(), &keys.cookie_mac(&cookie)).await?;
+        let found = sessions::by_cookie(conn, &keys.cookie_mac(cookie)).await?;
         if found.is_some() {
             return Ok(found);
         }
