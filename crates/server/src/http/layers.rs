@@ -228,3 +228,18 @@ pub fn cors(origins: &[String]) -> Option<tower_http::cors::CorsLayer> {
             .max_age(Duration::from_secs(600)),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn no_two_requests_have_the_same_id() {
+        let (ids, random) = (RequestIds::default(), Random::seeded(1));
+        let given: HashSet<String> = (0..1_000).map(|_| ids.next(&random)).collect();
+        assert_eq!(given.len(), 1_000);
+        assert!(given.iter().all(|id| id.len() == 16));
+    }
+}
