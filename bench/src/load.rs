@@ -126,7 +126,7 @@ pub(crate) async fn run() {
         for sender in under_way {
             let (sender, its) = sender.await.expect("it sent");
             senders.push(sender);
-            took.extend(its.into_iter());
+            took.extend(its);
         }
         assert!(took.len() > 0, "{path}: no answer within {seconds} s");
         Parent.say(&json!({

@@ -10,7 +10,7 @@ use crate::child::{Child, Parent};
 
 /// Bare axum in a process of its own, on the first core.
 pub(crate) struct Hello {
-    _process: Child,
+    process: Child,
     pub(crate) url: String,
 }
 
@@ -21,10 +21,11 @@ impl Hello {
         let mut process = Child::start_by(&pinned, &["child-hello", name]);
         let port = &process.hear().await["port"];
         let url = format!("http://127.0.0.1:{port}/protected");
-        Self {
-            _process: process,
-            url,
-        }
+        Self { process, url }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.pid()
     }
 }
 
