@@ -48,7 +48,7 @@ pub(crate) async fn measure(report: &mut Report, peers: &Peers, quick: bool) {
         let mut loads = vec![];
         for (_, address, accounts) in &asked {
             let mut load = Load::free(&job(address, *accounts, connections)).await;
-            load.run(0.5).await; // warm
+            load.warm().await;
             loads.push(load);
         }
         let mut found = vec![vec![]; asked.len()];
@@ -75,7 +75,7 @@ async fn cheap(report: &mut Report, quick: bool) {
     site.users("holder", CHEAP).await;
     let job = job(&site.server.addr().to_string(), CHEAP, CHEAP);
     let mut load = Load::pinned(&job).await;
-    load.run(0.5).await;
+    load.warm().await;
     let mut found = vec![];
     for _ in 0..if quick { 2 } else { 6 } {
         found.push(round(&mut load, 1.0).await);

@@ -19,7 +19,7 @@ async fn site(directory: &TempDir) -> Site {
 }
 
 async fn rounds(load: &mut Load, count: usize, seconds: f64) -> Vec<[f64; 3]> {
-    load.run(0.5).await; // warm
+    load.warm().await;
     let mut found = vec![];
     for _ in 0..count {
         let round = load.run(seconds).await;
