@@ -8,6 +8,8 @@ const WIDTH: f64 = 860.0;
 const LEFT: f64 = 330.0;
 const LONGEST: f64 = 400.0;
 const ROW: f64 = 26.0;
+/// Where what is wanted stands, as a share of the longest.
+const LIMIT: f64 = 0.3;
 
 const STYLE: &str = r##"  <style>
     text { font: 14px system-ui, "Segoe UI", "DejaVu Sans", sans-serif; fill: #1f2430 }
@@ -66,9 +68,9 @@ pub(super) fn draw(report: &Report) -> String {
             line.unit,
             wanted(line)
         );
-        // The bar at half the width: what is twice as much fills it.
-        let share = (line.measured() / bar / 2.0).min(1.0);
-        picture.row(&line.name, share, class, &text, Some(0.5));
+        // What is twice as much, or more, is as long as it gets: the words need their room.
+        let share = LIMIT * (line.measured() / bar).min(2.0);
+        picture.row(&line.name, share, class, &text, Some(LIMIT));
     }
     picture.finish(&report.machine)
 }
@@ -210,7 +212,7 @@ mod tests {
                 .collect()
         };
         assert_eq!(widths("other"), ["400.0"]);
-        assert_eq!(widths("ours"), ["200.0", "400.0", "20.0"], "{svg}");
-        assert_eq!(widths("missed"), ["400.0"], "{svg}");
+        assert_eq!(widths("ours"), ["200.0", "240.0", "12.0"], "{svg}");
+        assert_eq!(widths("missed"), ["240.0"], "{svg}");
     }
 }
