@@ -24,9 +24,6 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a client may take to agree on TLS.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The most headers of a request.
-const MAX_HEADERS: usize = 64;
-
 /// The most connections that ask for metrics on a listener of their own.
 const METRICS: usize = 32;
 
@@ -48,7 +45,6 @@ pub async fn run(
     http.timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT.min(config.server.request_timeout))
         .max_buf_size(config.limits.header_bytes.0)
-        .max_headers(MAX_HEADERS)
         .half_close(false);
     let mut stop = std::pin::pin!(stop);
     loop {

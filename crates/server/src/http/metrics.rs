@@ -2,8 +2,10 @@
 //!
 //! Requests are counted as they pass; everything else is looked up when somebody asks.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::Ordering;
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::Router;
@@ -54,6 +56,10 @@ struct Outcome {
     outcome: &'static str,
 }
 
+/// What a request of this method and status at this route is counted in: found with one look, and
+/// without making names anew.
+type Known = HashMap<(&'static str, u16), HashMap<Box<str>, (Histogram, Counter)>>;
+
 fn histogram() -> Histogram {
     Histogram::new(BUCKETS)
 }
@@ -100,6 +106,7 @@ pub struct Metrics {
     requests: Family<Served, Counter>,
     times: Family<Route, Histogram, fn() -> Histogram>,
     logins: Family<Outcome, Counter>,
+    known: RwLock<Known>,
     looked_up: LookedUp,
     sessions_counted_at: Mutex<Option<Duration>>,
 }
@@ -135,6 +142,7 @@ impl Default for Metrics {
             requests,
             times,
             logins,
+            known: RwLock::default(),
             looked_up,
             sessions_counted_at: Mutex::default(),
         }
@@ -166,7 +174,7 @@ impl Metrics {
     pub(super) fn note(
         &self,
         method: &'static str,
-        route: String,
+        route: &str,
         status: u16,
         code: Option<&'static str>,
         took: Duration,
@@ -176,17 +184,37 @@ impl Metrics {
             let outcome = code.unwrap_or("success");
             self.logins.get_or_create(&Outcome { outcome }).inc();
         }
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let by_route = known.get(&(method, status));
+        if let Some((time, count)) = by_route.and_then(|known| known.get(route)) {
+            time.observe(took.as_secs_f64());
+            count.inc();
+            return;
+        }
+        drop(known);
+        let (time, count) = self.meet(method, route, status);
+        time.observe(took.as_secs_f64());
+        count.inc();
+    }
+
+    /// The first of its kind. As many are kept as the registry keeps anyway: routes as they were
+    /// declared, with the methods and statuses that they answer.
+    fn meet(&self, method: &'static str, route: &str, status: u16) -> (Histogram, Counter) {
         let timed = Route {
             method,
-            route: route.clone(),
+            route: route.to_owned(),
         };
-        self.times.get_or_create(&timed).observe(took.as_secs_f64());
         let served = Served {
             method,
-            route,
+            route: route.to_owned(),
             status,
         };
-        self.requests.get_or_create(&served).inc();
+        let time = self.times.get_or_create(&timed).clone();
+        let count = self.requests.get_or_create(&served).clone();
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let by_route = known.entry((method, status)).or_default();
+        by_route.insert(route.into(), (time.clone(), count.clone()));
+        (time, count)
     }
 
     /// The whole page.
