@@ -6,12 +6,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use clap::Args;
+use countersign_flows::Cx;
 use countersign_flows::start::{self, Started};
 use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::output::Output;
+use super::output::{Output, when};
 use super::{Failure, Global, configuration};
 use crate::boot::{self, BootError, DataLock};
 use crate::config::Config;
@@ -81,6 +82,7 @@ async fn serve(mut config: Config, global: &Global) -> Result<(), Failure> {
         // A closed standard output does not stop a server.
         let _ = Output::new(global).answer(&lines, || lines.text());
     }
+    warn_of_legacy(&started.cx);
     let cx = Arc::new(started.cx);
     let routers = http::routers(&config, Arc::clone(&cx));
     let follow = tokio::spawn(serve::follow_log(Arc::clone(&cx)));
@@ -108,6 +110,19 @@ async fn serve(mut config: Config, global: &Global) -> Result<(), Failure> {
     cx.db.close().await;
     drop(lock);
     Ok(())
+}
+
+/// Says until when the former program's tokens are accepted, or that it is over.
+fn warn_of_legacy(cx: &Cx) {
+    let Some(legacy) = &cx.settings.legacy else {
+        return;
+    };
+    let until = when(legacy.until().as_secs());
+    if legacy.until() <= cx.clock.now() {
+        tracing::warn!(%until, "token.accept_hs256 is over, and accepts nothing: take it away");
+    } else {
+        tracing::warn!(%until, "tokens of the former program are accepted (token.accept_hs256)");
+    }
 }
 
 /// Why the port cannot be had, and what to type. Most often this very server runs already.

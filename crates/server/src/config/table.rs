@@ -10,8 +10,8 @@ use super::{
     report::Row,
     sources::Source,
     value::{
-        Algorithm, Blocklist, ByteSize, CookiePrefix, LogFormat, LogLevel, RequireAuth, SameSite,
-        Value,
+        Algorithm, Blocklist, ByteSize, CookiePrefix, LogFormat, LogLevel, Moment, RequireAuth,
+        SameSite, Subject, Value,
     },
 };
 
@@ -188,6 +188,24 @@ settings! {
         audience: String = {"countersign"};
         /// How long a new signing key is published before it signs.
         publish_ahead: Duration = {"10m"}, ["0s", "7d"];
+    }
+    /// Tokens of the program that was here before, HS256 under its secret, for the days of a move.
+    /// They say who somebody is at `GET /protected`, `/profile` and `/users/profile`, and change
+    /// nothing. Off unless a secret is set.
+    accept_hs256: AcceptHs256 at "token.accept_hs256" {
+        /// The secret that the former program signed with. Whoever holds it can read as anybody who
+        /// was imported.
+        secret: Option<SecretString> = {};
+        /// When it is over, at most 90 days ahead: a date, in UTC, or a moment such as
+        /// `2027-01-31T18:00:00Z`.
+        until: Option<Moment> = {};
+        /// The claim that says who it is.
+        claim: String = {"sub"};
+        /// What that claim holds: the `id` that an account was imported with, or its `name`, a
+        /// username or e-mail address.
+        subject: Subject = {"id"};
+        /// What their `aud` must contain. If unset, tokens that have one are refused.
+        audience: Option<String> = {};
     }
     /// How long a login lasts.
     session: Session at "session" {
