@@ -1,9 +1,11 @@
 //! `countersign serve`.
 
+use std::cell::Cell;
 use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use countersign_flows::Cx;
@@ -16,8 +18,12 @@ use super::output::{Output, when};
 use super::{Failure, Global, configuration};
 use crate::boot::{self, BootError, DataLock};
 use crate::config::Config;
+use crate::otlp::Tracer;
 use crate::tls::Tls;
 use crate::{http, serve, telemetry};
+
+/// How long the last spans may take where requests took all of the grace.
+const LAST_SPANS: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -41,15 +47,17 @@ impl Serve {
         let flags = listen.map(|listen| ("server.listen".to_owned(), listen));
         let config = configuration(global, flags.into_iter().collect())?;
         telemetry::start(config.log.format, config.log.level, global.color());
+        let tracer = Tracer::start(&config)
+            .map_err(|error| Failure::configuration("otlp", format!("otlp.endpoint: {error}")))?;
         tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
             .map_err(|error| Failure::refused("internal", format!("starting threads: {error}")))?
-            .block_on(serve(config, global))
+            .block_on(serve(config, global, tracer))
     }
 }
 
-async fn serve(mut config: Config, global: &Global) -> Result<(), Failure> {
+async fn serve(mut config: Config, global: &Global, tracer: Tracer) -> Result<(), Failure> {
     // The port first: most that can go wrong goes wrong here, before anything is made on disk.
     let listen = config.server.listen;
     let listener = TcpListener::bind(listen)
@@ -84,11 +92,13 @@ async fn serve(mut config: Config, global: &Global) -> Result<(), Failure> {
     }
     warn_of_legacy(&started.cx);
     let cx = Arc::new(started.cx);
-    let routers = http::routers(&config, Arc::clone(&cx));
+    let routers = http::routers(&config, Arc::clone(&cx), tracer.clone());
     let follow = tokio::spawn(serve::follow_log(Arc::clone(&cx)));
     let tidy = tokio::spawn(serve::keep_tidy(Arc::clone(&cx)));
+    let stopped_at = Cell::new(None);
     let stop = async {
         stop.await;
+        stopped_at.set(Some(cx.clock.monotonic()));
         cx.feed.close();
     };
     if let Some(tls) = &tls {
@@ -109,6 +119,12 @@ async fn serve(mut config: Config, global: &Global) -> Result<(), Failure> {
     tidy.abort();
     cx.db.close().await;
     drop(lock);
+    let now = cx.clock.monotonic();
+    let took = now.saturating_sub(stopped_at.get().unwrap_or(now));
+    let left = config.server.shutdown_grace.saturating_sub(took);
+    // The exporter has a thread, and waiting for it blocks.
+    let flushed = tokio::task::spawn_blocking(move || tracer.flush(left.max(LAST_SPANS)));
+    let _ = flushed.await;
     Ok(())
 }
 

@@ -286,6 +286,12 @@ settings! {
         /// those listen on loopback only, and nowhere else.
         listen: Option<SocketAddr> = {};
     }
+    /// Traces. Only in a binary that was built with `--features otlp`; any other one ignores it.
+    otlp: Otlp at "otlp" {
+        /// The OpenTelemetry collector (OTLP over HTTP), such as `http://127.0.0.1:4318`: spans are
+        /// sent to `/v1/traces` below it.
+        endpoint: Option<PublicUrl> = {}, as "OTEL_EXPORTER_OTLP_ENDPOINT";
+    }
     /// What is written to the log.
     log: Log at "log" {
         /// `pretty`, `json`, or `auto`: pretty on a terminal, else JSON.

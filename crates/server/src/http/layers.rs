@@ -31,6 +31,7 @@ pub async fn observe(State(site): State<Site>, mut request: Request, next: Next)
         .get::<MatchedPath>()
         .map_or_else(|| "(none)".to_owned(), |path| path.as_str().to_owned());
     let began = site.cx.clock.monotonic();
+    let span = site.tracer.begin(method, &route, &id, request.headers());
     let mut response = next.run(request).await;
     careful_headers(&site, response.headers_mut());
     let took = site.cx.clock.monotonic().saturating_sub(began);
@@ -39,6 +40,7 @@ pub async fn observe(State(site): State<Site>, mut request: Request, next: Next)
     tracing::info!(target: "countersign", request_id = %id, method, route, status, micros, "request");
     let refusal = response.extensions().get::<ErrorBody>();
     let code = refusal.map(|refusal| refusal.code);
+    span.end(status, code);
     site.metrics.note(method, route, status, code, took);
     if let Ok(value) = HeaderValue::try_from(id) {
         response.headers_mut().insert(X_REQUEST_ID.clone(), value);

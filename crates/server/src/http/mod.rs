@@ -44,6 +44,7 @@ use self::error::{ApiError, not_found};
 use self::metrics::Metrics;
 use self::revocations::Strangers;
 use crate::config::{Config, CookiePrefix, Origin, RequireAuth, TrustedProxies};
+use crate::otlp::Tracer;
 
 /// What every handler shares.
 pub type Site = Arc<SiteState>;
@@ -67,6 +68,7 @@ pub struct SiteState {
     header_bytes: usize,
     openapi: String,
     metrics: Metrics,
+    tracer: Tracer,
 }
 
 /// What listens.
@@ -79,7 +81,7 @@ pub struct Routers {
 }
 
 /// Builds the routers for a configuration.
-pub fn routers(config: &Config, cx: Arc<Cx>) -> Routers {
+pub fn routers(config: &Config, cx: Arc<Cx>, tracer: Tracer) -> Routers {
     let (routes, mut document) = routes().split_for_parts();
     describe(&mut document, config);
     let cors_origins: Vec<String> = config
@@ -118,6 +120,7 @@ pub fn routers(config: &Config, cx: Arc<Cx>) -> Routers {
         openapi: document.to_json().unwrap_or_default(),
         cors_origins,
         metrics: Metrics::default(),
+        tracer,
     });
     let metrics = metrics::router(Arc::clone(&site));
     let routes = if on_loopback && config.metrics.listen.is_none() {
