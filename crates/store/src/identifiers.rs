@@ -14,7 +14,8 @@ statements! {
         ON CONFLICT (kind, value_key) DO NOTHING RETURNING user_id";
     REMEMBER = "INSERT INTO identifiers (kind, value_key, value, user_id) VALUES ($1, $2, $3, $4)
         ON CONFLICT DO NOTHING";
-    REMEMBERED = "SELECT user_id FROM identifiers WHERE kind = $1 AND value_key = $2";
+    REMEMBERED = "SELECT user_id FROM identifiers
+        WHERE kind = $1 AND value_key >= $2 AND value_key < $3 LIMIT 2";
     ANY_REMEMBERED = "SELECT user_id FROM identifiers
         WHERE kind IN ('former_id', 'former_username', 'former_email') LIMIT 1";
     RELEASE = "DELETE FROM identifiers WHERE user_id = $1 AND kind = $2";
@@ -73,36 +74,53 @@ impl Former<'_> {
         }
     }
 
-    fn key(&self) -> &str {
+    fn text(&self) -> &str {
         match self {
             Self::Id(id) => id,
             Self::Name(name) => name.key(),
         }
     }
+
+    /// Two accounts may have been called alike, in two programs: keys end with whose they are.
+    fn key(&self, user: UserId) -> String {
+        format!("{}{END}{user}", self.text())
+    }
 }
 
-/// Remembers what accounts were called before they came; what is remembered already stays.
+/// Stands behind a text in a key, and in no text that is remembered.
+const END: char = '\u{1f}';
+
+/// Remembers what accounts were called before they came; what is remembered already stays, and what
+/// holds control characters is left out.
 pub async fn remember(
     conn: &mut Conn<'_>,
     former: &[(Former<'_>, UserId)],
 ) -> Result<(), StoreError> {
-    let rows = former
+    let plain = former
         .iter()
-        .map(|(former, user)| args![former.kind(), former.key(), former.key(), user.as_bytes()]);
+        .filter(|(former, _)| !former.text().contains(char::is_control));
+    let rows = plain.map(|(former, user)| {
+        let key = former.key(*user);
+        args![former.kind(), key, former.text(), user.as_bytes()]
+    });
     conn.many(REMEMBER, rows.collect()).await.map(drop)
 }
 
-/// The account that was called this where it came from.
+/// The account that was called this where it came from; none where several were.
 pub async fn remembered(
     conn: &mut Conn<'_>,
     former: Former<'_>,
 ) -> Result<Option<UserId>, StoreError> {
+    // A space is the next character.
+    let first = format!("{}{END}", former.text());
+    let end = format!("{} ", former.text());
     let found = conn
-        .optional(REMEMBERED, args![former.kind(), former.key()])
+        .all(REMEMBERED, args![former.kind(), first, end])
         .await?;
-    found
-        .map(|row| row.bytes("user_id").map(UserId::from_bytes))
-        .transpose()
+    match found.as_slice() {
+        [one] => Ok(Some(UserId::from_bytes(one.bytes("user_id")?))),
+        _ => Ok(None),
+    }
 }
 
 /// Whether there is anybody of whom [`remembered`] could tell.

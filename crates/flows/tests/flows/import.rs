@@ -278,7 +278,11 @@ async fn a_name_won_beside_one_that_somebody_has_is_free_for_the_next_row() {
             email: Some("bea@example.com".to_owned()),
             ..row("cid")
         };
-        let outcomes = import(&site, [row("dan"), both, row("cid"), row("Dan")]).await;
+        let other = Row {
+            email: Some("dan@example.com".to_owned()),
+            ..row("Dan")
+        };
+        let outcomes = import(&site, [row("dan"), both, row("cid"), other]).await;
         let (email, username) = (IdentifierKind::Email, IdentifierKind::Username);
         let found = [Outcome::Made, taken(email), Outcome::Made, taken(username)];
         assert_eq!(outcomes, found);

@@ -150,6 +150,25 @@ async fn a_name_that_somebody_else_has_by_now_still_names_who_had_it() {
     }
 }
 
+/// As from two programs, of which each counted from one.
+#[tokio::test]
+async fn an_id_that_two_accounts_had_names_nobody() {
+    for site in accepting(LegacySubject::Id).await {
+        import(&site, [person("1", "ada"), person("17", "bob")]).await;
+        assert!(name(&site, &old(json!("1"))).await.is_ok());
+        import(&site, [person("1", "cid")]).await;
+        refused!(
+            name(&site, &old(json!("1"))).await,
+            FlowError::Token(Refusal::Revoked)
+        );
+        assert_eq!(name(&site, &old(json!("17"))).await.unwrap(), "bob");
+        refused!(
+            name(&site, &old(json!("1\u{1f}0"))).await,
+            FlowError::Token(Refusal::Revoked)
+        );
+    }
+}
+
 #[tokio::test]
 async fn whatever_ends_every_login_of_an_account_ends_them_too() {
     for site in accepting(LegacySubject::Id).await {
