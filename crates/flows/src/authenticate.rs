@@ -7,7 +7,7 @@ use countersign_core::{Claims, RoleSet, Session, SessionId, Timestamp, User, Use
 use countersign_store::{Conn, sessions, users};
 use countersign_token::Refusal;
 
-use crate::{Cx, FlowError, log};
+use crate::{Cx, FlowError, legacy, log};
 
 /// What a client sent to say who it is.
 #[derive(Clone)]
@@ -36,8 +36,8 @@ pub enum Via {
 pub struct Identity {
     /// The user.
     pub user_id: UserId,
-    /// Their session.
-    pub session_id: SessionId,
+    /// Their session; a token of the former program has none.
+    pub session_id: Option<SessionId>,
     /// What to call them.
     pub name: String,
     /// Their e-mail address.
@@ -97,6 +97,13 @@ const TOUCH_EVERY: Duration = Duration::from_secs(60);
 /// What rarely happens is boxed, here and below: a query takes a hundred kilobytes of room in every
 /// future that may come to it, which would be set aside and copied for each request that does not.
 pub async fn identify(cx: &Cx, credential: &Credential) -> Result<Identity, FlowError> {
+    match identify_ours(cx, credential).await {
+        Err(refused) => legacy::identity(cx, credential, refused).await,
+        known => known,
+    }
+}
+
+async fn identify_ours(cx: &Cx, credential: &Credential) -> Result<Identity, FlowError> {
     match credential {
         Credential::Bearer(token) => from_token(cx, token, Via::Header).await,
         Credential::AccessCookie(token) => from_token(cx, token, Via::AccessCookie).await,
@@ -104,7 +111,7 @@ pub async fn identify(cx: &Cx, credential: &Credential) -> Result<Identity, Flow
             let Live { user, session, via } = Box::pin(from_cookie(cx, cookie)).await?;
             Ok(Identity {
                 user_id: user.id,
-                session_id: session.id,
+                session_id: Some(session.id),
                 name: user.name().to_owned(),
                 email: user.email,
                 roles: user.roles,
@@ -171,7 +178,7 @@ async fn from_token(cx: &Cx, token: &str, via: Via) -> Result<Identity, FlowErro
     };
     Ok(Identity {
         user_id,
-        session_id,
+        session_id: Some(session_id),
         name,
         email: claims.email.clone(),
         roles: RoleSet::stored(claims.roles.iter().cloned()),

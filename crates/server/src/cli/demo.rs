@@ -23,6 +23,7 @@ use super::serve::{not_bound, stopped};
 use super::{Failure, Global};
 use crate::boot::{self, BootError};
 use crate::config::{Config, Inputs, LogFormat, LogLevel};
+use crate::otlp::Tracer;
 use crate::{http, serve, telemetry};
 
 /// Where the issuer stands on the page's own address.
@@ -100,7 +101,7 @@ async fn demo(listen: SocketAddr, global: &Global) -> Result<(), Failure> {
     let account = make_account(&cx).await?;
     let lines = StartLines::new(&config, page_at, &account);
 
-    let routes = http::routers(&config, Arc::clone(&cx)).main;
+    let routes = http::routers(&config, Arc::clone(&cx), Tracer::default()).main;
     let follow = tokio::spawn(serve::follow_log(Arc::clone(&cx)));
     let (end, ended) = oneshot::channel::<()>();
     let places = serve::places(&config);

@@ -4,8 +4,8 @@
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
-use countersign_core::Client;
-use countersign_flows::{Credential, FlowError, Identity, Live, authenticate, clients};
+use countersign_core::{Client, User};
+use countersign_flows::{Credential, FlowError, Identity, Live, authenticate, clients, legacy};
 use countersign_token::{Refusal, crypto};
 
 use super::Site;
@@ -160,6 +160,20 @@ impl FromRequestParts<Site> for LiveCaller {
         Ok(Self(
             authenticate::require_live(&site.cx, &credential).await?,
         ))
+    }
+}
+
+/// The account of whoever sends the request, to be read: of a session that is alive now, or of a
+/// token of the former program.
+#[derive(Debug)]
+pub struct Account(pub User);
+
+impl FromRequestParts<Site> for Account {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Self, ApiError> {
+        let credential = required(parts, site)?;
+        Ok(Self(legacy::account(&site.cx, &credential).await?))
     }
 }
 

@@ -65,8 +65,9 @@ async fn observed<F: Future<Output = Response>>(
     let method = metrics::method(request.method());
     let path = request.extensions().get::<MatchedPath>().cloned();
     let began = site.cx.clock.monotonic();
-    let mut response = inner(request).await;
     let route = path.as_ref().map_or("(none)", MatchedPath::as_str);
+    let span = site.tracer.begin(method, route, &id, request.headers());
+    let mut response = inner(request).await;
     careful_headers(site, response.headers_mut());
     let took = site.cx.clock.monotonic().saturating_sub(began);
     let status = response.status().as_u16();
@@ -74,6 +75,7 @@ async fn observed<F: Future<Output = Response>>(
     tracing::info!(target: "countersign", request_id = id, method, route, status, micros, "request");
     let refusal = response.extensions().get::<ErrorBody>();
     let code = refusal.map(|refusal| refusal.code);
+    span.end(status, code);
     site.metrics.note(method, route, status, code, took);
     if let Ok(value) = answered_id {
         response.headers_mut().insert(X_REQUEST_ID.clone(), value);

@@ -97,6 +97,7 @@ looked_up! {
     writes_waiting: Gauge = "database_writes_waiting" "Units of work that wait for SQLite's writer"
     units: Counter = "database_units" "Units of work that were committed"
     commits: Counter = "database_commits" "Commits: on SQLite, units of work share them"
+    legacy: Counter = "legacy_tokens" "Tokens of the former program that were accepted"
     memory: Gauge = "process_resident_memory_bytes" "Resident memory"
 }
 
@@ -232,6 +233,7 @@ impl Metrics {
         set(&is.polls, found.polls_waiting);
         set(&is.hashes_waiting, found.hashes_waiting);
         count(&is.hashes, u64::try_from(found.hashes_started).unwrap_or(0));
+        count(&is.legacy, found.legacy_let_in);
         is.connections.set(i64::from(found.database.connections));
         set(&is.idle, found.database.idle);
         set(&is.writes_waiting, found.database.waiting);

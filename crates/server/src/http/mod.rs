@@ -45,6 +45,7 @@ use self::layers::RequestIds;
 use self::metrics::Metrics;
 use self::revocations::Strangers;
 use crate::config::{Config, CookiePrefix, Origin, RequireAuth, TrustedProxies};
+use crate::otlp::Tracer;
 
 /// What every handler shares.
 pub type Site = Arc<SiteState>;
@@ -70,6 +71,7 @@ pub struct SiteState {
     openapi: String,
     metrics: Metrics,
     request_ids: RequestIds,
+    tracer: Tracer,
 }
 
 /// What listens.
@@ -82,7 +84,7 @@ pub struct Routers {
 }
 
 /// Builds the routers for a configuration.
-pub fn routers(config: &Config, cx: Arc<Cx>) -> Routers {
+pub fn routers(config: &Config, cx: Arc<Cx>, tracer: Tracer) -> Routers {
     let (routes, mut document) = routes().split_for_parts();
     describe(&mut document, config);
     let cors_origins: Vec<String> = config
@@ -123,6 +125,7 @@ pub fn routers(config: &Config, cx: Arc<Cx>) -> Routers {
         cors_origins,
         metrics: Metrics::default(),
         request_ids: RequestIds::default(),
+        tracer,
     });
     let metrics = metrics::router(Arc::clone(&site));
     let routes = if on_loopback && config.metrics.listen.is_none() {

@@ -18,6 +18,7 @@ mod cross_site;
 mod forward_auth;
 mod home;
 mod kill;
+mod legacy;
 mod limits;
 mod login;
 mod logout;
