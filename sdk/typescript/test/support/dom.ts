@@ -5,7 +5,7 @@ import { Window } from "happy-dom";
 
 const page = new Window({ url: "http://localhost/" });
 const shows = Object.getOwnPropertyNames(page).filter((name) => /^(HTML|SVG|Node|Named|Attr|Element|Document|Text|Comment|Mutation|Form|CSS|Range|Selection|DOM|Shadow|Computed)/.test(name));
-const others = ["document", "window", "location", "navigator", "Event", "MouseEvent", "KeyboardEvent", "InputEvent", "FocusEvent", "UIEvent", "SubmitEvent", "getComputedStyle", "requestAnimationFrame", "cancelAnimationFrame"];
+const others = ["document", "window", "location", "navigator", "Event", "MouseEvent", "KeyboardEvent", "InputEvent", "FocusEvent", "UIEvent", "SubmitEvent", "getComputedStyle", "requestAnimationFrame", "cancelAnimationFrame", "screen", "innerWidth", "innerHeight"];
 for (const name of [...shows, ...others, "getSelection"]) {
   const value = (page as unknown as Record<string, unknown>)[name];
   const bound = typeof value === "function" && /^[a-z]/.test(name) ? value.bind(page) : value;
