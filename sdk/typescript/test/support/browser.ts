@@ -13,10 +13,15 @@ export class Shelf implements Store {
 /** Web Locks: one holder for a name, the others in their order. */
 export class Locks {
   readonly #last = new Map<string, Promise<unknown>>();
-  readonly request = ((name: string, act: () => Promise<unknown>) => {
-    const mine = (this.#last.get(name) ?? Promise.resolve()).then(act);
+  readonly #held = new Map<string, number>();
+  readonly request = (async (name: string, ...rest: [LockOptions, LockGrantedCallback<unknown>] | [LockGrantedCallback<unknown>]) => {
+    const act = rest.at(-1) as LockGrantedCallback<unknown>;
+    const held = this.#held.get(name) ?? 0;
+    if (rest.length > 1 && (rest[0] as LockOptions).ifAvailable && held) return act(null);
+    this.#held.set(name, held + 1);
+    const mine = (this.#last.get(name) ?? Promise.resolve()).then(() => act({ name, mode: "exclusive" }));
     this.#last.set(name, mine.catch(() => {}));
-    return mine;
+    return mine.finally(() => this.#held.set(name, this.#held.get(name)! - 1));
   }) as LockManager["request"];
 }
 
