@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 
-import { Browser, Shelf } from "./support/browser.js";
+import { Browser, Shelf, View } from "./support/browser.js";
 import { eventually, PASSWORD, Server, someone } from "./support/server.js";
 
 let server: Server;
@@ -42,6 +42,29 @@ describe.each([
     later(3600);
     await Promise.all(tabs.map((tab) => tab.profile()));
     expect(browser.count("/refresh")).toBe(1);
+  });
+
+  test("whose storage shows in the others a moment later do the same, and know who is signed in", async () => {
+    const views = new Set<View>();
+    const tabs = Array.from({ length: 10 }, () => browser.tab(options, { localStorage: new View(browser.localStorage, views) }));
+    await Promise.all(tabs.map((tab) => tab.ready));
+    const heard: unknown[] = [];
+    for (const tab of tabs) tab.subscribe((user) => heard.push(user?.id));
+    const { id } = await tabs[0]!.login(account());
+    await eventually(() => tabs.every((tab) => tab.user?.id === id));
+    for (const asker of [2, 5]) {
+      await new Promise((resolve) => setTimeout(resolve, 2 * View.LATE));
+      later(3600);
+      browser.sent.length = 0;
+      const order = [tabs[asker]!, ...tabs];
+      expect(new Set((await Promise.all(order.map((tab) => tab.profile()))).map((user) => user.id))).toEqual(new Set([id]));
+      expect(browser.count("/refresh")).toBe(1);
+    }
+    browser.sent.length = 0;
+    await tabs[7]!.logout();
+    await eventually(() => tabs.every((tab) => tab.user === null));
+    expect(browser.sent.map(({ path }) => path)).toEqual(["/logout"]);
+    expect(heard).toEqual([...Array(10).fill(id), ...Array(10).fill(undefined)]);
   });
 
   test("that were never told when it expires refresh once upon their 401", async () => {
