@@ -68,7 +68,7 @@ describe.each([
   });
 
   test("that were never told when it expires refresh once upon their 401", async () => {
-    const brief = await Server.start({ COUNTERSIGN_TOKEN__LIFETIME: "1s" });
+    const brief = await Server.start({ COUNTERSIGN_TOKEN__LIFETIME: "4s" });
     try {
       brief.addUser("ada");
       browser = new Browser(brief.url);
@@ -78,7 +78,7 @@ describe.each([
       // The clocks of the tabs are slow, so that only the server knows.
       if (options.mode === "cookie") browser.localStorage.items.clear();
       else browser.localStorage.setItem("jwt", browser.localStorage.getItem("jwt")!.replace(/"due":\d+/, '"due":9e15'));
-      await new Promise((resolve) => setTimeout(resolve, 1100));
+      await new Promise((resolve) => setTimeout(resolve, 4100));
       const users = await Promise.all(tabs.map((tab) => tab.profile()));
       expect(new Set(users.map(({ username }) => username))).toEqual(new Set(["ada"]));
       expect(browser.sent.filter(({ status }) => status === 401).length).toBe(10);
@@ -172,6 +172,27 @@ test("a duplicated tab, which has a copy of sessionStorage, keeps up with the to
     browser.close();
     await strict.stop();
   }
+});
+
+test("who is refused a refresh that another tab has made meanwhile goes on with that one's login", async () => {
+  const [old, fresh] = [account(), account()];
+  const options = { mode: "token", storage: "localStorage" } as const;
+  const other = new Browser(server.url);
+  await other.tab(options).login(fresh);
+  const client = browser.tab(options, {
+    fetch: async (...args) => {
+      const answer = await browser.fetch(...args);
+      // As where locks are missing and the mark was lost.
+      if (answer.url.endsWith("/refresh")) browser.localStorage.setItem("jwt", other.localStorage.getItem("jwt")!);
+      return answer;
+    },
+  });
+  await client.login(old);
+  server.cli("session", "revoke", "--user", old.username);
+  await eventually(async () => (await client.profile()).username === fresh.username);
+  expect(browser.sent.findLast(({ path }) => path === "/refresh")!.status).toBe(401);
+  expect(browser.localStorage.getItem("jwt")).not.toBeNull();
+  other.close();
 });
 
 test("pages without https: locks by a mark, which a closed tab does not keep for ever", async () => {
