@@ -109,6 +109,12 @@ describe("subjects and floors", () => {
     expect(held.judge([A], 1)).toBe("revoked");
     held.prune(20);
     expect(held.size).toBe(0);
+    // Not all at once, where there are many.
+    held.apply([1, 2, 3].map((seq) => ({ seq, subject: `${seq}`, revoked: true, expires: 10 })), 3);
+    held.prune(20, 2);
+    expect(held.size).toBe(1);
+    held.prune(20, 2);
+    expect(held.size).toBe(0);
     // One that was renewed holds nobody back.
     held.apply([[1, A, 30], [2, B, 40], [3, A, 50]].map(([seq, subject, expires]) => ({ seq, subject, expires, revoked: true }) as Floor), 3);
     held.prune(45);
