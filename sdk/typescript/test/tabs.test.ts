@@ -143,6 +143,8 @@ describe("in token mode with memory each tab holds its own login", () => {
     await eventually(() => two!.user === null);
     // And its session has ended on the server, not in this tab alone.
     await eventually(() => browser.sent.filter(({ path, status }) => path === "/logout" && status === 200).length === 2);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(browser.count("/logout")).toBe(2);
     expect((await three!.profile()).username).toBe(other.username);
   });
 });

@@ -490,7 +490,8 @@ test("keys that are not what they say, or too short, are of no use", async () =>
   const short = new Signer("short", "RS256", 1024);
   const labelled = { ...signer.jwk, alg: "RS256" };
   const encrypting = { ...new Signer("enc").jwk, use: "enc" };
-  feed.jwks = { keys: [labelled, short.jwk, encrypting, null, 7, { kid: "empty" }, rsa.jwk] };
+  const others = [{ ...rsa.jwk, kid: "a", alg: "ES256" }, { ...signer.jwk, kid: "b", alg: "EdDSA" }, { ...signer.jwk, kid: "c", alg: "toString" }];
+  feed.jwks = { keys: [labelled, ...others, short.jwk, encrypting, null, 7, { kid: "empty" }, rsa.jwk] };
   feed.says(answer(200));
   const verifier = follow();
   await verifier.ask();
