@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use aws_lc_rs::digest::{Digest, SHA256};
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::hmac;
 use aws_lc_rs::rsa::KeySize;
@@ -13,7 +14,7 @@ use aws_lc_rs::signature::{
 use zeroize::Zeroizing;
 
 use crate::crypto::{fill_random, hex, hmac_sha256, sha256, system_random};
-use crate::{Algorithm, Jwk, JwkError, jws};
+use crate::{Algorithm, Jwk, JwkError, TYP, jws};
 
 /// The `kid` of a secret that services share by configuration: it needs no name of its own, and
 /// none that tells anything about it.
@@ -233,6 +234,7 @@ pub struct VerifyingKey {
     algorithm: Algorithm,
     prepared: Prepared,
     identity: KeyIdentity,
+    header: Box<str>,
 }
 
 #[derive(Clone)]
@@ -250,6 +252,7 @@ impl VerifyingKey {
     ) -> Self {
         Self {
             identity: KeyIdentity::of(algorithm, &kid, thumbprint),
+            header: jws::header(algorithm, &kid, TYP).into(),
             kid,
             algorithm,
             prepared: Prepared::Public(key),
@@ -270,6 +273,7 @@ impl VerifyingKey {
         let material = hmac_sha256(&digest, &[b"countersign key identity"]);
         Ok(Self {
             identity: KeyIdentity::of(Algorithm::Hs256, &kid, &material),
+            header: jws::header(Algorithm::Hs256, &kid, TYP).into(),
             kid,
             algorithm: Algorithm::Hs256,
             prepared,
@@ -290,12 +294,34 @@ impl VerifyingKey {
         self.identity
     }
 
+    /// How the access tokens of this key begin, up to the first dot, where we made them.
+    pub(crate) fn header(&self) -> &str {
+        &self.header
+    }
+
     /// Whether this is the key's signature of the message. Tokens go through
     /// [`jws::verify`], which also holds `alg` and `kid` against the key.
     pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         match &self.prepared {
             Prepared::Public(key) => key.verify_sig(message, signature).is_ok(),
             Prepared::Secret(key) => hmac::verify(key, message, signature).is_ok(),
+        }
+    }
+
+    /// [`Self::verifies`] for whoever has the message's SHA-256 already: it is not made twice
+    /// where it is what is signed.
+    pub(crate) fn verifies_digested(
+        &self,
+        message: &[u8],
+        sha256: &[u8; 32],
+        signature: &[u8],
+    ) -> bool {
+        match (&self.prepared, self.algorithm) {
+            (Prepared::Public(key), Algorithm::Es256 | Algorithm::Rs256) => {
+                Digest::import_less_safe(sha256, &SHA256)
+                    .is_ok_and(|digest| key.verify_digest_sig(&digest, signature).is_ok())
+            }
+            _ => self.verifies(message, signature),
         }
     }
 }
