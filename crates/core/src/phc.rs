@@ -44,6 +44,23 @@ pub enum HashError {
 #[derive(Default)]
 pub struct Workspace(Vec<Block>);
 
+/// From 32 MiB on glibc maps every allocation by itself, and gives it back to the system when it is
+/// freed. Below that it learns to keep what was freed once, and 19 MiB for each thread would stay
+/// for ever. Room that is never written to takes no memory.
+const APART: usize = (33 << 20) / Block::SIZE;
+
+/// Less than this it always keeps.
+const KEPT: usize = (128 << 10) / Block::SIZE;
+
+/// How much room to ask for, where so many blocks are needed.
+fn room(blocks: usize) -> usize {
+    if blocks <= KEPT {
+        blocks
+    } else {
+        blocks.max(APART)
+    }
+}
+
 impl Workspace {
     fn run(
         &mut self,
@@ -53,6 +70,8 @@ impl Workspace {
     ) -> Result<[u8; 32], HashError> {
         let mut output = [0; 32];
         if self.0.len() < params.block_count() {
+            let more = room(params.block_count()) - self.0.len();
+            self.0.reserve_exact(more);
             self.0.resize(params.block_count(), Block::default());
         }
         let blocks = self.0.get_mut(..params.block_count()).unwrap_or_default();
@@ -97,7 +116,7 @@ impl Workspace {
         let wanted = cost.params().map_or(0, |params| params.block_count());
         if self.0.len() > wanted {
             self.0.truncate(wanted);
-            self.0.shrink_to_fit();
+            self.0.shrink_to(room(wanted));
         }
     }
 }
@@ -208,6 +227,15 @@ mod tests {
         used.shrink_to(CHEAP);
         assert_eq!((used.0.len(), used.0.capacity()), (8, 8));
         assert_eq!(used.hash(b"x", &[1; 16], CHEAP).unwrap(), fresh);
+        // So much that it is given back to the system is asked for from the start.
+        let usual = Cost {
+            memory_kib: 1_024,
+            ..CHEAP
+        };
+        used.hash(b"x", &[1; 16], usual).unwrap();
+        assert!(used.0.len() == 1_024 && used.0.capacity() >= APART);
+        used.shrink_to(CHEAP);
+        assert_eq!((used.0.len(), used.0.capacity()), (8, 8));
     }
 
     #[test]
