@@ -90,14 +90,7 @@ impl Workspace {
     ) -> Result<String, HashError> {
         let params = cost.params()?;
         let output = self.run(&params, password, salt)?;
-        let hash = PasswordHash {
-            algorithm: ARGON2ID_IDENT,
-            version: Some(Version::V0x13.into()),
-            params: ParamsString::try_from(&params).map_err(|_| HashError::Cost)?,
-            salt: Some(Salt::new(salt).map_err(|_| HashError::Cost)?),
-            hash: Some(Output::new(&output).map_err(|_| HashError::Cost)?),
-        };
-        Ok(hash.to_string())
+        written(&params, salt, &output)
     }
 
     /// Whether `password` is the one that `stored` was made from, by us or by another system,
@@ -125,6 +118,26 @@ impl fmt::Debug for Workspace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Workspace(..)")
     }
+}
+
+/// What stands in for the hash of a user who does not exist: to verify it costs as much as one of
+/// this cost, and no password is known to have made it.
+///
+/// # Errors
+/// [`HashError::Cost`].
+pub fn nobody(cost: Cost) -> Result<String, HashError> {
+    written(&cost.params()?, b"nobody's salt 16", &[0; 32])
+}
+
+fn written(params: &Params, salt: &[u8; 16], output: &[u8; 32]) -> Result<String, HashError> {
+    let hash = PasswordHash {
+        algorithm: ARGON2ID_IDENT,
+        version: Some(Version::V0x13.into()),
+        params: ParamsString::try_from(params).map_err(|_| HashError::Cost)?,
+        salt: Some(Salt::new(salt).map_err(|_| HashError::Cost)?),
+        hash: Some(Output::new(output).map_err(|_| HashError::Cost)?),
+    };
+    Ok(hash.to_string())
 }
 
 impl Cost {
@@ -197,6 +210,18 @@ mod tests {
             ..CHEAP
         };
         assert_eq!(workspace.hash(b"x", &[0; 16], cost), Err(HashError::Cost));
+    }
+
+    #[test]
+    fn nobody_is_verified_at_the_same_cost_and_never_right() {
+        let (mut workspace, nobody) = (Workspace::default(), nobody(CHEAP).unwrap());
+        for password in ["", "nobody", "plum-harbour-41"] {
+            assert_eq!(workspace.verify(password.as_bytes(), &nobody), Ok(false));
+        }
+        assert_eq!(workspace.0.len(), 8, "it was hashed");
+        assert!(!CHEAP.differs_from(&nobody));
+        let cost = Cost { lanes: 0, ..CHEAP };
+        assert_eq!(super::nobody(cost), Err(HashError::Cost));
     }
 
     #[test]

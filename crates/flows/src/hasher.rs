@@ -8,7 +8,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use countersign_core::password::{ExposeSecret, Password};
-use countersign_core::phc::{Cost, HashError, Workspace};
+use countersign_core::phc::{self, Cost, HashError, Workspace};
 use tokio::sync::Semaphore;
 
 use crate::FlowError;
@@ -44,8 +44,6 @@ impl Hasher {
     /// # Errors
     /// [`HashError::Cost`] where Argon2 does not allow the cost.
     pub fn new(cost: Cost, threads: usize, queue: usize) -> Result<Self, HashError> {
-        let mut workspace = Workspace::default();
-        let dummy = workspace.hash(b"nobody's password", b"nobody's salt 16", cost)?;
         Ok(Self {
             cost,
             width: threads.min(queue).max(1),
@@ -57,7 +55,7 @@ impl Hasher {
             waiting: Arc::default(),
             waiting_to_register: Arc::default(),
             queue,
-            dummy,
+            dummy: phc::nobody(cost)?,
             started: AtomicUsize::new(0),
         })
     }
