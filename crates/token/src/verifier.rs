@@ -106,7 +106,7 @@ pub struct Verifier {
     life_millis: AtomicU64,
     keys: RwLock<Arc<KeySet>>,
     floors: RwLock<Floors>,
-    pub(crate) memo: Memo<Examined>,
+    pub(crate) memo: Memo<Arc<Examined>>,
 }
 
 /// How much memory remembered tokens take at most, unless told otherwise.
@@ -114,7 +114,7 @@ pub const MEMO_BYTES: usize = 16 << 20;
 
 /// What holds of a token's bytes under one key set for ever, whatever the time and the floors:
 /// the part of a check that may be remembered.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Examined {
     claims: Arc<Claims>,
     subjects: [Subject; 5],
@@ -127,7 +127,7 @@ pub(crate) struct Examined {
 /// A token that was let in, with what it takes to judge its login again without its bytes: for
 /// answers that go on for longer than a moment.
 #[derive(Clone, Debug)]
-pub struct Accepted(Examined);
+pub struct Accepted(Arc<Examined>);
 
 impl Accepted {
     /// What the token says.
@@ -136,9 +136,9 @@ impl Accepted {
     }
 }
 
-impl Remembered for Examined {
+impl Remembered for Arc<Examined> {
     fn bytes(&self) -> usize {
-        size_of::<Self>() + size_of::<Claims>() + self.payload_bytes
+        size_of::<Examined>() + size_of::<Claims>() + self.payload_bytes
     }
 
     fn expires(&self) -> Timestamp {
@@ -217,7 +217,8 @@ impl Verifier {
     /// # Errors
     /// The first [`Refusal`] that applies.
     pub fn check(&self, token: &str, now: Timestamp) -> Result<Arc<Claims>, Refusal> {
-        self.accept(token, now).map(|accepted| accepted.0.claims)
+        self.accept(token, now)
+            .map(|accepted| Arc::clone(accepted.claims()))
     }
 
     /// [`Self::check`], for whoever will ask again with [`Self::still_accepts`].
@@ -233,8 +234,8 @@ impl Verifier {
         let examined = match known {
             Some(known) => known,
             None => {
-                let examined = self.examine(&parts)?;
-                self.memo.put(&parts, examined.clone());
+                let examined = Arc::new(self.examine(&parts)?);
+                self.memo.put(&parts, Arc::clone(&examined));
                 examined
             }
         };
