@@ -15,6 +15,27 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     array(digest::digest(&digest::SHA256, bytes).as_ref())
 }
 
+/// A signature of P-256 as DER (RFC 3279 section 2.2.3) rather than the two numbers one after the
+/// other (RFC 7518 section 3.4), or `None` where it is not 64 bytes long. The library can read
+/// these as well, but comes to DER by a way that is a hundred times as long.
+pub(crate) fn ecdsa_der(signature: &[u8]) -> Option<Vec<u8>> {
+    let (r, s) = signature.split_first_chunk::<32>()?;
+    let s: &[u8; 32] = s.try_into().ok()?;
+    let mut der = Vec::with_capacity(72);
+    der.extend([0x30, 0]);
+    for number in [r, s] {
+        // The fewest bytes that say it, of which the first says that it is not negative.
+        let zeros = number.iter().take_while(|byte| **byte == 0).count();
+        let number = &number[zeros.min(31)..];
+        let sign = usize::from(number[0] >> 7);
+        der.extend([2, (number.len() + sign) as u8]);
+        der.extend(&[0][..sign]);
+        der.extend(number);
+    }
+    der[1] = (der.len() - 2) as u8;
+    Some(der)
+}
+
 /// HMAC-SHA256 (RFC 2104) over the parts one after the other.
 ///
 /// Nothing stands between the parts: whoever passes more than one of variable length separates
@@ -263,6 +284,27 @@ mod tests {
         let okm = "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d";
         assert_eq!(hex(derive_key(&[0x0b; 22], "").as_slice()), okm);
         assert_ne!(derive_key(b"secret", "a"), derive_key(b"secret", "b"));
+    }
+
+    #[test]
+    fn numbers_are_written_to_der_in_the_fewest_bytes() {
+        let der = |r: &str, s: &str| {
+            let number = |text: &str| {
+                let text = format!("{text:0>64}");
+                let byte = |at| u8::from_str_radix(&text[at..at + 2], 16).unwrap();
+                (0..64).step_by(2).map(byte).collect::<Vec<_>>()
+            };
+            hex(&ecdsa_der(&[number(r), number(s)].concat()).unwrap())
+        };
+        assert_eq!(der("0", "1"), "3006020100020101");
+        assert_eq!(der("7f", "80"), "300702017f02020080");
+        assert_eq!(der("7fff", "80ff"), "300902027fff02030080ff");
+        let (low, high) = (format!("7f{:062}", 0), format!("ff{:062}", 0));
+        assert_eq!(der(&low, &high), format!("30450220{low}022100{high}"));
+        assert_eq!(der(&high, &high), format!("3046022100{high}022100{high}"));
+        for length in [0, 1, 31, 32, 33, 63, 65, 72, 96, 128] {
+            assert_eq!(ecdsa_der(&vec![1; length]), None, "{length}");
+        }
     }
 
     #[test]

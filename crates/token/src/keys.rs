@@ -5,6 +5,7 @@ use std::fmt;
 
 use aws_lc_rs::digest::{Digest, SHA256};
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::hmac;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
@@ -13,7 +14,7 @@ use aws_lc_rs::signature::{
 };
 use zeroize::Zeroizing;
 
-use crate::crypto::{fill_random, hex, hmac_sha256, sha256, system_random};
+use crate::crypto::{ecdsa_der, fill_random, hex, hmac_sha256, sha256, system_random};
 use crate::{Algorithm, Jwk, JwkError, TYP, jws};
 
 /// The `kid` of a secret that services share by configuration: it needs no name of its own, and
@@ -187,7 +188,7 @@ impl SigningKey {
         Ok(jws::with_signature(input, &signature))
     }
 
-    fn signature(&self, message: &[u8]) -> Result<Vec<u8>, aws_lc_rs::error::Unspecified> {
+    fn signature(&self, message: &[u8]) -> Result<Vec<u8>, Unspecified> {
         Ok(match &self.secret {
             Secret::Es256(pair) => pair.sign(&system_random(), message)?.as_ref().to_vec(),
             Secret::EdDsa(pair) => pair.try_sign(message)?.as_ref().to_vec(),
@@ -302,10 +303,7 @@ impl VerifyingKey {
     /// Whether this is the key's signature of the message. Tokens go through
     /// [`jws::verify`], which also holds `alg` and `kid` against the key.
     pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        match &self.prepared {
-            Prepared::Public(key) => key.verify_sig(message, signature).is_ok(),
-            Prepared::Secret(key) => hmac::verify(key, message, signature).is_ok(),
-        }
+        self.verifies_digested(message, &sha256(message), signature)
     }
 
     /// [`Self::verifies`] for whoever has the message's SHA-256 already: it is not made twice
@@ -316,13 +314,19 @@ impl VerifyingKey {
         sha256: &[u8; 32],
         signature: &[u8],
     ) -> bool {
-        match (&self.prepared, self.algorithm) {
-            (Prepared::Public(key), Algorithm::Es256 | Algorithm::Rs256) => {
-                Digest::import_less_safe(sha256, &SHA256)
-                    .is_ok_and(|digest| key.verify_digest_sig(&digest, signature).is_ok())
+        let digest = || Digest::import_less_safe(sha256, &SHA256);
+        let verified = match (&self.prepared, self.algorithm) {
+            (Prepared::Secret(key), _) => hmac::verify(key, message, signature),
+            (Prepared::Public(key), Algorithm::Es256) => {
+                let signature = ecdsa_der(signature).ok_or(Unspecified);
+                signature.and_then(|der| key.verify_digest_sig(&digest()?, &der))
             }
-            _ => self.verifies(message, signature),
-        }
+            (Prepared::Public(key), Algorithm::Rs256) => {
+                digest().and_then(|digest| key.verify_digest_sig(&digest, signature))
+            }
+            (Prepared::Public(key), _) => key.verify_sig(message, signature),
+        };
+        verified.is_ok()
     }
 }
 
