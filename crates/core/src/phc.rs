@@ -44,6 +44,23 @@ pub enum HashError {
 #[derive(Default)]
 pub struct Workspace(Vec<Block>);
 
+/// From 32 MiB on glibc maps every allocation by itself, and gives it back to the system when it is
+/// freed. Below that it learns to keep what was freed once, and 19 MiB for each thread would stay
+/// for ever. Room that is never written to takes no memory.
+const APART: usize = (33 << 20) / Block::SIZE;
+
+/// Less than this it always keeps.
+const KEPT: usize = (128 << 10) / Block::SIZE;
+
+/// How much room to ask for, where so many blocks are needed.
+fn room(blocks: usize) -> usize {
+    if blocks <= KEPT {
+        blocks
+    } else {
+        blocks.max(APART)
+    }
+}
+
 impl Workspace {
     fn run(
         &mut self,
@@ -53,6 +70,8 @@ impl Workspace {
     ) -> Result<[u8; 32], HashError> {
         let mut output = [0; 32];
         if self.0.len() < params.block_count() {
+            let more = room(params.block_count()) - self.0.len();
+            self.0.reserve_exact(more);
             self.0.resize(params.block_count(), Block::default());
         }
         let blocks = self.0.get_mut(..params.block_count()).unwrap_or_default();
@@ -71,14 +90,7 @@ impl Workspace {
     ) -> Result<String, HashError> {
         let params = cost.params()?;
         let output = self.run(&params, password, salt)?;
-        let hash = PasswordHash {
-            algorithm: ARGON2ID_IDENT,
-            version: Some(Version::V0x13.into()),
-            params: ParamsString::try_from(&params).map_err(|_| HashError::Cost)?,
-            salt: Some(Salt::new(salt).map_err(|_| HashError::Cost)?),
-            hash: Some(Output::new(&output).map_err(|_| HashError::Cost)?),
-        };
-        Ok(hash.to_string())
+        written(&params, salt, &output)
     }
 
     /// Whether `password` is the one that `stored` was made from, by us or by another system,
@@ -97,7 +109,7 @@ impl Workspace {
         let wanted = cost.params().map_or(0, |params| params.block_count());
         if self.0.len() > wanted {
             self.0.truncate(wanted);
-            self.0.shrink_to_fit();
+            self.0.shrink_to(room(wanted));
         }
     }
 }
@@ -106,6 +118,26 @@ impl fmt::Debug for Workspace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Workspace(..)")
     }
+}
+
+/// What stands in for the hash of a user who does not exist: to verify it costs as much as one of
+/// this cost, and no password is known to have made it.
+///
+/// # Errors
+/// [`HashError::Cost`].
+pub fn nobody(cost: Cost) -> Result<String, HashError> {
+    written(&cost.params()?, b"nobody's salt 16", &[0; 32])
+}
+
+fn written(params: &Params, salt: &[u8; 16], output: &[u8; 32]) -> Result<String, HashError> {
+    let hash = PasswordHash {
+        algorithm: ARGON2ID_IDENT,
+        version: Some(Version::V0x13.into()),
+        params: ParamsString::try_from(params).map_err(|_| HashError::Cost)?,
+        salt: Some(Salt::new(salt).map_err(|_| HashError::Cost)?),
+        hash: Some(Output::new(output).map_err(|_| HashError::Cost)?),
+    };
+    Ok(hash.to_string())
 }
 
 impl Cost {
@@ -181,6 +213,18 @@ mod tests {
     }
 
     #[test]
+    fn nobody_is_verified_at_the_same_cost_and_never_right() {
+        let (mut workspace, nobody) = (Workspace::default(), nobody(CHEAP).unwrap());
+        for password in ["", "nobody", "plum-harbour-41"] {
+            assert_eq!(workspace.verify(password.as_bytes(), &nobody), Ok(false));
+        }
+        assert_eq!(workspace.0.len(), 8, "it was hashed");
+        assert!(!CHEAP.differs_from(&nobody));
+        let cost = Cost { lanes: 0, ..CHEAP };
+        assert_eq!(super::nobody(cost), Err(HashError::Cost));
+    }
+
+    #[test]
     fn one_letter_off_does_not_verify() {
         let mut workspace = Workspace::default();
         let stored = workspace.hash(b"plum-harbour-41", &[1; 16], CHEAP).unwrap();
@@ -208,6 +252,15 @@ mod tests {
         used.shrink_to(CHEAP);
         assert_eq!((used.0.len(), used.0.capacity()), (8, 8));
         assert_eq!(used.hash(b"x", &[1; 16], CHEAP).unwrap(), fresh);
+        // So much that it is given back to the system is asked for from the start.
+        let usual = Cost {
+            memory_kib: 1_024,
+            ..CHEAP
+        };
+        used.hash(b"x", &[1; 16], usual).unwrap();
+        assert!(used.0.len() == 1_024 && used.0.capacity() >= APART);
+        used.shrink_to(CHEAP);
+        assert_eq!((used.0.len(), used.0.capacity()), (8, 8));
     }
 
     #[test]

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
 use countersign_core::password::{ExposeSecret, Password};
-use countersign_core::phc::{Cost, HashError, Workspace};
+use countersign_core::phc::{self, Cost, HashError, Workspace};
 use tokio::sync::Semaphore;
 
 use crate::FlowError;
@@ -19,7 +19,7 @@ pub struct Hasher {
     /// How many hashes can be made at a time without being refused.
     width: usize,
     threads: Arc<Semaphore>,
-    workspaces: Arc<Mutex<Vec<Workspace>>>,
+    resting: Arc<Resting>,
     waiting: Arc<AtomicUsize>,
     waiting_to_register: Arc<AtomicUsize>,
     queue: usize,
@@ -44,19 +44,35 @@ impl Hasher {
     /// # Errors
     /// [`HashError::Cost`] where Argon2 does not allow the cost.
     pub fn new(cost: Cost, threads: usize, queue: usize) -> Result<Self, HashError> {
-        let mut workspace = Workspace::default();
-        let dummy = workspace.hash(b"nobody's password", b"nobody's salt 16", cost)?;
         Ok(Self {
             cost,
             width: threads.min(queue).max(1),
             threads: Arc::new(Semaphore::new(threads.max(1))),
-            workspaces: Arc::new(Mutex::new(vec![workspace])),
+            resting: Arc::new(Resting {
+                after: REST,
+                workspaces: Mutex::default(),
+            }),
             waiting: Arc::default(),
             waiting_to_register: Arc::default(),
             queue,
-            dummy,
+            dummy: phc::nobody(cost)?,
             started: AtomicUsize::new(0),
         })
+    }
+
+    /// The same, giving memory back after another time than ten seconds without a hash.
+    #[must_use]
+    pub fn resting_for(mut self, after: Duration) -> Self {
+        self.resting = Arc::new(Resting {
+            after,
+            workspaces: Mutex::default(),
+        });
+        self
+    }
+
+    /// How many workspaces are kept for hashes to come.
+    pub fn resting(&self) -> usize {
+        self.resting.lock().1.len()
     }
 
     /// Whether `password` is the one that `stored` was made from. With nothing stored the work is
@@ -146,21 +162,61 @@ impl Hasher {
             .await
             .map_err(|_| FlowError::Unavailable)?;
         self.started.fetch_add(1, Ordering::SeqCst);
-        let (workspaces, cost) = (Arc::clone(&self.workspaces), self.cost);
+        let (resting, cost) = (Arc::clone(&self.resting), self.cost);
         let done = tokio::task::spawn_blocking(move || {
             // A client who hangs up drops the request, but not a hash that has begun: it keeps its
             // thread until it is done, or hanging up would buy any number of them.
             let _held = (place, register_place, thread);
-            let lock = || workspaces.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut workspace = lock().pop().unwrap_or_default();
+            let mut workspace = resting.take();
             let result = work(&mut workspace);
             workspace.shrink_to(cost);
-            lock().push(workspace);
+            resting.put(workspace);
             result
         });
         done.await
             .map_err(|_| FlowError::Internal("a hashing thread failed".to_owned()))?
             .map_err(|error| FlowError::Internal(error.to_string()))
+    }
+}
+
+/// How long a workspace is kept without use. Logins come in waves, and an idle server should be a
+/// small one.
+const REST: Duration = Duration::from_secs(10);
+
+/// Workspaces between two hashes.
+struct Resting {
+    after: Duration,
+    /// How many were ever put down, and those that are there, each with its number.
+    workspaces: Mutex<(u64, Vec<(u64, Workspace)>)>,
+}
+
+impl Resting {
+    fn lock(&self) -> MutexGuard<'_, (u64, Vec<(u64, Workspace)>)> {
+        self.workspaces
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The one used last, so that what a wave of logins brought beyond the usual comes to rest.
+    fn take(&self) -> Workspace {
+        let last = self.lock().1.pop();
+        last.map(|(_, workspace)| workspace).unwrap_or_default()
+    }
+
+    /// Puts one down, and gives it back to the system if nobody takes it up in time.
+    fn put(self: &Arc<Self>, workspace: Workspace) {
+        let mine = {
+            let mut lock = self.lock();
+            let (count, workspaces) = &mut *lock;
+            *count += 1;
+            workspaces.push((*count, workspace));
+            *count
+        };
+        let resting = Arc::clone(self);
+        tokio::spawn(async move {
+            tokio::time::sleep(resting.after).await;
+            resting.lock().1.retain(|(number, _)| *number != mine);
+        });
     }
 }
 

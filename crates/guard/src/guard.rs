@@ -21,6 +21,7 @@ const KEYS_AGAIN: i64 = 10_000;
 const ON_THE_WAY: Duration = Duration::from_millis(100);
 
 const AHEAD: Refusal = Refusal::Token(TokenRefusal::Ahead);
+const UNKNOWN_KEY: Refusal = Refusal::Token(TokenRefusal::UnknownKey);
 
 /// Checks tokens of one issuer, and follows its revocation log while there is a clone of it.
 ///
@@ -101,6 +102,15 @@ impl Guard {
         Ok(Arc::clone(accepted.claims()))
     }
 
+    /// What is known here of a token; none where asking the issuer may change the answer.
+    #[cfg(feature = "axum")]
+    pub(crate) fn accept_now(&self, token: &str) -> Option<Result<Admitted, Refusal>> {
+        match self.0.shared.accept(token) {
+            Err(AHEAD | UNKNOWN_KEY) => None,
+            known => Some(known),
+        }
+    }
+
     pub(crate) async fn accept(&self, token: &str) -> Result<Admitted, Refusal> {
         let shared = &self.0.shared;
         let looked = match shared.accept(token) {
@@ -117,9 +127,7 @@ impl Guard {
                     Err(_) => self.look(false).await,
                 }
             }
-            Err(Refusal::Token(TokenRefusal::UnknownKey)) if self.may_ask_for_keys() => {
-                self.look(true).await
-            }
+            Err(UNKNOWN_KEY) if self.may_ask_for_keys() => self.look(true).await,
             known => return known,
         };
         match shared.accept(token) {

@@ -59,13 +59,6 @@ impl Admitted {
             Self::Legacy(claims) => claims,
         }
     }
-
-    pub(crate) fn into_claims(self) -> Arc<Claims> {
-        match self {
-            Self::Ours(accepted) => accepted.into_claims(),
-            Self::Legacy(claims) => claims,
-        }
-    }
 }
 
 /// The second look at a token that is none of the issuer's.

@@ -135,7 +135,8 @@ impl Shared {
     /// The lease is asked first, though the contract names a bad token first: a stale guard has
     /// neither the keys nor the time to say what is wrong with one.
     pub(crate) fn verify(&self, token: &str) -> Result<Arc<Claims>, Refusal> {
-        self.accept(token).map(Admitted::into_claims)
+        let admitted = self.accept(token)?;
+        Ok(Arc::clone(admitted.claims()))
     }
 
     pub(crate) fn accept(&self, token: &str) -> Result<Admitted, Refusal> {

@@ -1,17 +1,39 @@
 //! The workspace's one door to aws-lc-rs, and its one source of randomness.
 
 use std::num::NonZeroU32;
+use std::sync::LazyLock;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use aws_lc_rs::{constant_time, digest, hkdf, hmac, pbkdf2};
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::{NO_PAD, STANDARD};
 use zeroize::Zeroizing;
 
 /// SHA-256 (FIPS 180-4).
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     array(digest::digest(&digest::SHA256, bytes).as_ref())
+}
+
+/// A signature of P-256 as DER (RFC 3279 section 2.2.3) rather than the two numbers one after the
+/// other (RFC 7518 section 3.4), or `None` where it is not 64 bytes long. The library can read
+/// these as well, but comes to DER by a way that is a hundred times as long.
+pub(crate) fn ecdsa_der(signature: &[u8]) -> Option<Vec<u8>> {
+    let (r, s) = signature.split_first_chunk::<32>()?;
+    let s: &[u8; 32] = s.try_into().ok()?;
+    let mut der = Vec::with_capacity(72);
+    der.extend([0x30, 0]);
+    for number in [r, s] {
+        // The fewest bytes that say it, of which the first says that it is not negative.
+        let zeros = number.iter().take_while(|byte| **byte == 0).count();
+        let number = &number[zeros.min(31)..];
+        let sign = usize::from(number[0] >> 7);
+        der.extend([2, (number.len() + sign) as u8]);
+        der.extend(&[0][..sign]);
+        der.extend(number);
+    }
+    der[1] = (der.len() - 2) as u8;
+    Some(der)
 }
 
 /// HMAC-SHA256 (RFC 2104) over the parts one after the other.
@@ -141,9 +163,17 @@ pub(crate) fn system_random() -> SystemRandom {
     SystemRandom::new()
 }
 
+/// What the processor has for it: decoding a payload byte by byte takes three times as long.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+static BASE64URL: LazyLock<base64::engine::Simd> =
+    LazyLock::new(|| base64::engine::Simd::url_safe(NO_PAD));
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+static BASE64URL: LazyLock<base64::engine::GeneralPurpose> =
+    LazyLock::new(|| base64::engine::GeneralPurpose::new(&base64::alphabet::URL_SAFE, NO_PAD));
+
 /// Base64url without padding (RFC 4648 section 5, RFC 7515 section 2).
 pub fn b64(bytes: &[u8]) -> String {
-    URL_SAFE_NO_PAD.encode(bytes)
+    BASE64URL.encode(bytes)
 }
 
 /// The user name and password in the value of HTTP Basic (RFC 7617 section 2): standard base64 of
@@ -158,13 +188,13 @@ pub fn basic_credentials(encoded: &str) -> Option<(String, String)> {
 /// Reads base64url strictly: no padding, no other characters, unused bits zero, so that every
 /// byte string has exactly one spelling.
 pub fn unb64(text: &str) -> Option<Vec<u8>> {
-    URL_SAFE_NO_PAD.decode(text).ok()
+    BASE64URL.decode(text).ok()
 }
 
 /// As [`unb64`], for what has exactly `N` bytes.
 pub(crate) fn unb64_array<const N: usize>(text: &str) -> Option<[u8; N]> {
     let mut bytes = [0; N];
-    let decoded = URL_SAFE_NO_PAD.decode_slice(text, &mut bytes).ok()?;
+    let decoded = BASE64URL.decode_slice(text, &mut bytes).ok()?;
     (decoded == N).then_some(bytes)
 }
 
@@ -200,6 +230,14 @@ mod tests {
             assert_eq!(unb64_array::<1>(bad), None, "{bad}");
             assert_eq!(unb64_array::<2>(bad), None, "{bad}");
         }
+        // At every place of a text so long that it is read in large pieces.
+        let long = b64(&[0x5a; 100]);
+        for (at, bad) in (0..long.len()).zip(b"=+/ .\n\0\x7f".iter().cycle()) {
+            let mut other = long.clone();
+            other.replace_range(at..=at, &char::from(*bad).to_string());
+            assert_eq!(unb64(&other), None, "{at} {bad}");
+        }
+        assert_eq!(unb64(&long), Some(vec![0x5a; 100]));
         assert_eq!(unb64(""), Some(vec![]));
         assert_eq!(unb64("Zg").as_deref(), Some(&b"f"[..]));
         assert_eq!(unb64_array("Zg"), Some(*b"f"));
@@ -246,6 +284,27 @@ mod tests {
         let okm = "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d";
         assert_eq!(hex(derive_key(&[0x0b; 22], "").as_slice()), okm);
         assert_ne!(derive_key(b"secret", "a"), derive_key(b"secret", "b"));
+    }
+
+    #[test]
+    fn numbers_are_written_to_der_in_the_fewest_bytes() {
+        let der = |r: &str, s: &str| {
+            let number = |text: &str| {
+                let text = format!("{text:0>64}");
+                let byte = |at| u8::from_str_radix(&text[at..at + 2], 16).unwrap();
+                (0..64).step_by(2).map(byte).collect::<Vec<_>>()
+            };
+            hex(&ecdsa_der(&[number(r), number(s)].concat()).unwrap())
+        };
+        assert_eq!(der("0", "1"), "3006020100020101");
+        assert_eq!(der("7f", "80"), "300702017f02020080");
+        assert_eq!(der("7fff", "80ff"), "300902027fff02030080ff");
+        let (low, high) = (format!("7f{:062}", 0), format!("ff{:062}", 0));
+        assert_eq!(der(&low, &high), format!("30450220{low}022100{high}"));
+        assert_eq!(der(&high, &high), format!("3046022100{high}022100{high}"));
+        for length in [0, 1, 31, 32, 33, 63, 65, 72, 96, 128] {
+            assert_eq!(ecdsa_der(&vec![1; length]), None, "{length}");
+        }
     }
 
     #[test]

@@ -134,7 +134,7 @@ pub struct Subject(pub [u8; 16]);
 impl Subject {
     /// The subject of an id, as it stands in the token's claim.
     pub fn of(scope: Scope, id: &str) -> Self {
-        let digest = sha256(format!("{scope}:{id}").as_bytes());
+        let digest = sha256([scope.as_str(), ":", id].concat().as_bytes());
         let mut subject = [0; 16];
         subject.copy_from_slice(&digest[..16]);
         Self(subject)

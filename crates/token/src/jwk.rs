@@ -3,7 +3,7 @@
 //! not ours to the letter is not one to trust in part.
 
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256,
+    ECDSA_P256_SHA256_ASN1, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256,
     RsaPublicKeyComponents,
 };
 use serde::de::IgnoredAny;
@@ -161,7 +161,7 @@ impl Jwk {
         let key = match &self.material {
             Material::Ec { x, y, .. } => {
                 let point = [&[4], &fixed(x)?[..], &fixed(y)?[..]].concat();
-                ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point)
+                ParsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, point)
             }
             Material::Okp { x, .. } => ParsedPublicKey::new(&ED25519, fixed(x)?),
             Material::Rsa { n, e } => {

@@ -1,14 +1,14 @@
 //! The compact form of a JWS (RFC 7515 section 3.1), and the one function that verifies it.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
-use crate::crypto::{b64, unb64};
+use crate::crypto::{b64, sha256, unb64};
 use crate::json::{Text, Unknown, once};
-use crate::keys::KeyIdentity;
-use crate::{Algorithm, KeySet};
+use crate::{Algorithm, KeySet, TYP, VerifyingKey};
 
 /// Anything longer is refused unread.
 pub const MAX_BYTES: usize = 8 * 1024;
@@ -33,56 +33,57 @@ pub enum Rejection {
 }
 
 /// What a verified JWS said.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verified {
+#[derive(Clone, Debug)]
+pub struct Verified<'k> {
     /// The `typ` of the header, as it stood there.
-    pub typ: Option<String>,
-    /// The name of the key that verified it.
-    pub kid: String,
+    pub typ: Option<Cow<'static, str>>,
+    /// The key that verified it.
+    pub key: &'k VerifyingKey,
     /// The payload, any bytes whatever.
     pub payload: Vec<u8>,
-    pub(crate) key: KeyIdentity,
 }
 
 /// Verifies a compact JWS. The key is found by `kid` alone, and `alg` must be that key's.
 ///
 /// # Errors
 /// [`Rejection`]; what is malformed is so whatever keys there are.
-pub fn verify(keys: &KeySet, token: &str) -> Result<Verified, Rejection> {
-    let parts = Parts::of(token).ok_or(Rejection::Malformed)?;
-    let header = Header::parse(&parts.header).ok_or(Rejection::Malformed)?;
+pub fn verify<'k>(keys: &'k KeySet, token: &str) -> Result<Verified<'k>, Rejection> {
+    Parts::of(token).ok_or(Rejection::Malformed)?.verify(keys)
+}
+
+/// The key that a header names, and the `typ` it says.
+fn find<'k>(
+    keys: &'k KeySet,
+    header: &str,
+) -> Result<(&'k VerifyingKey, Option<Cow<'static, str>>), Rejection> {
+    let json = unb64(header).ok_or(Rejection::Malformed)?;
+    let header = Header::parse(&json).ok_or(Rejection::Malformed)?;
     let algorithm: Option<Algorithm> = header.alg.and_then(|alg| alg.0.parse().ok());
     let (false, Some(algorithm), Some(Text(kid))) = (header.forbidden, algorithm, header.kid)
     else {
         return Err(Rejection::Signature);
     };
     let key = keys.get(&kid).ok_or(Rejection::UnknownKey)?;
-    if key.algorithm() != algorithm || !key.verifies(parts.signed, &parts.signature) {
+    if key.algorithm() != algorithm {
         return Err(Rejection::Signature);
     }
-    let typ = header.typ.map(|typ| typ.0.into_owned());
-    Ok(Verified {
-        typ,
-        kid: kid.into_owned(),
-        payload: parts.payload,
-        key: key.identity(),
-    })
+    Ok((key, header.typ.map(|typ| typ.0.into_owned().into())))
 }
 
-/// The payload of a JWS that was *not* verified: good for saying what is wrong with it, and for
-/// nothing else.
-pub(crate) fn unverified_payload(token: &str) -> Option<Vec<u8>> {
-    Parts::of(token).map(|parts| parts.payload)
-}
-
+/// A token taken apart, of which nothing was verified yet.
 pub(crate) struct Parts<'t> {
-    pub(crate) signed: &'t [u8],
-    pub(crate) header: Vec<u8>,
-    pub(crate) payload: Vec<u8>,
-    pub(crate) signature: Vec<u8>,
+    pub(crate) signed: &'t str,
+    /// In base64url, as the next two are.
+    pub(crate) header: &'t str,
+    pub(crate) payload: &'t str,
+    pub(crate) signature: &'t str,
+    /// SHA-256 of header and payload as they are signed: what most signatures are over, and under
+    /// what the token is remembered.
+    pub(crate) digest: [u8; 32],
 }
 
 impl<'t> Parts<'t> {
+    /// The parts, where there are three of them in at most [`MAX_BYTES`].
     pub(crate) fn of(token: &'t str) -> Option<Self> {
         if token.len() > MAX_BYTES {
             return None;
@@ -91,11 +92,32 @@ impl<'t> Parts<'t> {
         let (signed, signature) = token.rsplit_once('.')?;
         let (header, payload) = signed.split_once('.')?;
         Some(Self {
-            signed: signed.as_bytes(),
-            header: unb64(header)?,
-            payload: unb64(payload)?,
-            signature: unb64(signature)?,
+            signed,
+            header,
+            payload,
+            signature,
+            digest: sha256(signed.as_bytes()),
         })
+    }
+
+    /// See [`verify`].
+    pub(crate) fn verify<'k>(&self, keys: &'k KeySet) -> Result<Verified<'k>, Rejection> {
+        let payload = unb64(self.payload).ok_or(Rejection::Malformed)?;
+        let signature = unb64(self.signature).ok_or(Rejection::Malformed)?;
+        let (key, typ) = match keys.iter().find(|key| key.header() == self.header) {
+            // To the letter what reading it would bring: every access token of this key begins so.
+            Some(key) => (key, Some(Cow::Borrowed(TYP))),
+            None => find(keys, self.header)?,
+        };
+        if !key.verifies_digested(self.signed.as_bytes(), &self.digest, &signature) {
+            return Err(Rejection::Signature);
+        }
+        Ok(Verified { typ, key, payload })
+    }
+
+    /// The payload, *not* verified: good for saying what is wrong with it, and for nothing else.
+    pub(crate) fn unverified_payload(&self) -> Option<Vec<u8>> {
+        unb64(self.payload)
     }
 }
 
@@ -141,8 +163,8 @@ impl<'de> Deserialize<'de> for Header<'de> {
     }
 }
 
-/// Header and payload as they are signed (RFC 7515 section 5.1, step 5).
-pub(crate) fn signing_input(alg: Algorithm, kid: &str, typ: &str, payload: &[u8]) -> String {
+/// A header as we write it, in base64url.
+pub(crate) fn header(alg: Algorithm, kid: &str, typ: &str) -> String {
     #[derive(Serialize)]
     struct Made<'h> {
         alg: Algorithm,
@@ -150,8 +172,12 @@ pub(crate) fn signing_input(alg: Algorithm, kid: &str, typ: &str, payload: &[u8]
         typ: &'h str,
     }
     // Three strings always serialise.
-    let header = serde_json::to_vec(&Made { alg, kid, typ }).unwrap_or_default();
-    let mut input = b64(&header);
+    b64(&serde_json::to_vec(&Made { alg, kid, typ }).unwrap_or_default())
+}
+
+/// Header and payload as they are signed (RFC 7515 section 5.1, step 5).
+pub(crate) fn signing_input(alg: Algorithm, kid: &str, typ: &str, payload: &[u8]) -> String {
+    let mut input = header(alg, kid, typ);
     input.push('.');
     input.push_str(&b64(payload));
     input

@@ -3,7 +3,9 @@
 
 use std::fmt;
 
+use aws_lc_rs::digest::{Digest, SHA256};
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::hmac;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
@@ -12,8 +14,8 @@ use aws_lc_rs::signature::{
 };
 use zeroize::Zeroizing;
 
-use crate::crypto::{fill_random, hex, hmac_sha256, sha256, system_random};
-use crate::{Algorithm, Jwk, JwkError, jws};
+use crate::crypto::{ecdsa_der, fill_random, hex, hmac_sha256, sha256, system_random};
+use crate::{Algorithm, Jwk, JwkError, TYP, jws};
 
 /// The `kid` of a secret that services share by configuration: it needs no name of its own, and
 /// none that tells anything about it.
@@ -186,7 +188,7 @@ impl SigningKey {
         Ok(jws::with_signature(input, &signature))
     }
 
-    fn signature(&self, message: &[u8]) -> Result<Vec<u8>, aws_lc_rs::error::Unspecified> {
+    fn signature(&self, message: &[u8]) -> Result<Vec<u8>, Unspecified> {
         Ok(match &self.secret {
             Secret::Es256(pair) => pair.sign(&system_random(), message)?.as_ref().to_vec(),
             Secret::EdDsa(pair) => pair.try_sign(message)?.as_ref().to_vec(),
@@ -233,6 +235,7 @@ pub struct VerifyingKey {
     algorithm: Algorithm,
     prepared: Prepared,
     identity: KeyIdentity,
+    header: Box<str>,
 }
 
 #[derive(Clone)]
@@ -250,6 +253,7 @@ impl VerifyingKey {
     ) -> Self {
         Self {
             identity: KeyIdentity::of(algorithm, &kid, thumbprint),
+            header: jws::header(algorithm, &kid, TYP).into(),
             kid,
             algorithm,
             prepared: Prepared::Public(key),
@@ -270,6 +274,7 @@ impl VerifyingKey {
         let material = hmac_sha256(&digest, &[b"countersign key identity"]);
         Ok(Self {
             identity: KeyIdentity::of(Algorithm::Hs256, &kid, &material),
+            header: jws::header(Algorithm::Hs256, &kid, TYP).into(),
             kid,
             algorithm: Algorithm::Hs256,
             prepared,
@@ -290,13 +295,38 @@ impl VerifyingKey {
         self.identity
     }
 
+    /// How the access tokens of this key begin, up to the first dot, where we made them.
+    pub(crate) fn header(&self) -> &str {
+        &self.header
+    }
+
     /// Whether this is the key's signature of the message. Tokens go through
     /// [`jws::verify`], which also holds `alg` and `kid` against the key.
     pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        match &self.prepared {
-            Prepared::Public(key) => key.verify_sig(message, signature).is_ok(),
-            Prepared::Secret(key) => hmac::verify(key, message, signature).is_ok(),
-        }
+        self.verifies_digested(message, &sha256(message), signature)
+    }
+
+    /// [`Self::verifies`] for whoever has the message's SHA-256 already: it is not made twice
+    /// where it is what is signed.
+    pub(crate) fn verifies_digested(
+        &self,
+        message: &[u8],
+        sha256: &[u8; 32],
+        signature: &[u8],
+    ) -> bool {
+        let digest = || Digest::import_less_safe(sha256, &SHA256);
+        let verified = match (&self.prepared, self.algorithm) {
+            (Prepared::Secret(key), _) => hmac::verify(key, message, signature),
+            (Prepared::Public(key), Algorithm::Es256) => {
+                let signature = ecdsa_der(signature).ok_or(Unspecified);
+                signature.and_then(|der| key.verify_digest_sig(&digest()?, &der))
+            }
+            (Prepared::Public(key), Algorithm::Rs256) => {
+                digest().and_then(|digest| key.verify_digest_sig(&digest, signature))
+            }
+            (Prepared::Public(key), _) => key.verify_sig(message, signature),
+        };
+        verified.is_ok()
     }
 }
 

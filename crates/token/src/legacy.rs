@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde_json::{Map, Number, Value};
 
 use crate::claims::LAST_SECOND;
+use crate::crypto::unb64;
 use crate::jws::{Header, Parts};
 use crate::{ACCESS, Claims, KeyError, Refusal, SHARED_KID, Seq, Timestamp, VerifyingKey, json};
 
@@ -104,19 +105,23 @@ impl Legacy {
     /// refresh token; audience and times.
     pub fn check(&self, token: &str, now: Timestamp) -> Result<LegacyToken, Refusal> {
         let parts = Parts::of(token).ok_or(Refusal::Malformed)?;
-        let header = Header::parse(&parts.header).ok_or(Refusal::Malformed)?;
+        let part = |part| unb64(part).ok_or(Refusal::Malformed);
+        let (header, payload) = (part(parts.header)?, part(parts.payload)?);
+        let signature = part(parts.signature)?;
+        let header = Header::parse(&header).ok_or(Refusal::Malformed)?;
         let plain = header.alg.is_some_and(|alg| alg.0 == "HS256")
             && header
                 .typ
                 .is_none_or(|typ| typ.0.eq_ignore_ascii_case("JWT"))
             && header.kid.is_none()
             && !header.forbidden;
-        if !plain || now >= self.until || !self.key.verifies(parts.signed, &parts.signature) {
+        let signed = parts.signed.as_bytes();
+        if !plain || now >= self.until || !self.key.verifies(signed, &signature) {
             return Err(Refusal::SignatureInvalid);
         }
-        json::check_object(&parts.payload).map_err(|_| Refusal::Malformed)?;
+        json::check_object(&payload).map_err(|_| Refusal::Malformed)?;
         let claims: Map<String, Value> =
-            serde_json::from_slice(&parts.payload).map_err(|_| Refusal::Malformed)?;
+            serde_json::from_slice(&payload).map_err(|_| Refusal::Malformed)?;
         if claims.get("type").is_some_and(|found| found != ACCESS) {
             return Err(Refusal::WrongType);
         }

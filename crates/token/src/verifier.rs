@@ -3,9 +3,9 @@
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use crate::jws::{self, Rejection};
+use crate::jws::{Parts, Rejection};
 use crate::keys::KeyIdentity;
-use crate::memo::{Digest, Memo, Remembered};
+use crate::memo::{Memo, Remembered};
 use crate::sync::{AtomicU64, Ordering, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use crate::{ACCESS, Claims, Floor, Floors, KeySet, Reason, Scope, Seq, Subject, TYP, Timestamp};
 
@@ -106,7 +106,7 @@ pub struct Verifier {
     life_millis: AtomicU64,
     keys: RwLock<Arc<KeySet>>,
     floors: RwLock<Floors>,
-    pub(crate) memo: Memo<Examined>,
+    pub(crate) memo: Memo<Arc<Examined>>,
 }
 
 /// How much memory remembered tokens take at most, unless told otherwise.
@@ -114,36 +114,31 @@ pub const MEMO_BYTES: usize = 16 << 20;
 
 /// What holds of a token's bytes under one key set for ever, whatever the time and the floors:
 /// the part of a check that may be remembered.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Examined {
     claims: Arc<Claims>,
     subjects: [Subject; 5],
     /// Which key verified it.
     key: KeyIdentity,
-    /// How long the token is, by which the size of its claims is estimated.
-    token_bytes: usize,
+    /// How long the payload is, by which the size of its claims is estimated.
+    payload_bytes: usize,
 }
 
 /// A token that was let in, with what it takes to judge its login again without its bytes: for
 /// answers that go on for longer than a moment.
 #[derive(Clone, Debug)]
-pub struct Accepted(Examined);
+pub struct Accepted(Arc<Examined>);
 
 impl Accepted {
     /// What the token says.
     pub fn claims(&self) -> &Arc<Claims> {
         &self.0.claims
     }
-
-    /// As [`Self::claims`], for whoever asks nothing else.
-    pub fn into_claims(self) -> Arc<Claims> {
-        self.0.claims
-    }
 }
 
-impl Remembered for Examined {
+impl Remembered for Arc<Examined> {
     fn bytes(&self) -> usize {
-        size_of::<Self>() + size_of::<Claims>() + self.token_bytes
+        size_of::<Examined>() + size_of::<Claims>() + self.payload_bytes
     }
 
     fn expires(&self) -> Timestamp {
@@ -222,7 +217,8 @@ impl Verifier {
     /// # Errors
     /// The first [`Refusal`] that applies.
     pub fn check(&self, token: &str, now: Timestamp) -> Result<Arc<Claims>, Refusal> {
-        self.accept(token, now).map(|accepted| accepted.0.claims)
+        self.accept(token, now)
+            .map(|accepted| Arc::clone(accepted.claims()))
     }
 
     /// [`Self::check`], for whoever will ask again with [`Self::still_accepts`].
@@ -230,16 +226,16 @@ impl Verifier {
     /// # Errors
     /// The first [`Refusal`] that applies.
     pub fn accept(&self, token: &str, now: Timestamp) -> Result<Accepted, Refusal> {
-        let digest = Digest::of(token);
+        let parts = Parts::of(token).ok_or(Refusal::Malformed)?;
         let known = self
             .memo
-            .get(&digest)
+            .get(&parts)
             .filter(|known| self.has_key(&known.key));
         let examined = match known {
             Some(known) => known,
             None => {
-                let examined = self.examine(token)?;
-                self.memo.put(digest, examined.clone());
+                let examined = Arc::new(self.examine(&parts)?);
+                self.memo.put(&parts, Arc::clone(&examined));
                 examined
             }
         };
@@ -265,15 +261,16 @@ impl Verifier {
     /// # Errors
     /// Any [`Refusal`] up to [`Refusal::WrongAudience`].
     pub fn recognise(&self, token: &str) -> Result<Claims, Refusal> {
-        let examined = self.examine(token)?;
+        let parts = Parts::of(token).ok_or(Refusal::Malformed)?;
+        let examined = self.examine(&parts)?;
         Ok(Arc::unwrap_or_clone(examined.claims))
     }
 
     /// Signature, type, issuer, audience.
-    fn examine(&self, token: &str) -> Result<Examined, Refusal> {
-        let verified = jws::verify(&self.keys(), token).map_err(|why| refuse(why, token))?;
-        let claims: Claims =
-            serde_json::from_slice(&verified.payload).map_err(|_| Refusal::Malformed)?;
+    fn examine(&self, token: &Parts<'_>) -> Result<Examined, Refusal> {
+        let keys = self.keys();
+        let verified = token.verify(&keys).map_err(|why| refuse(why, token))?;
+        let claims = Claims::read(&verified.payload).ok_or(Refusal::Malformed)?;
         let typ = verified.typ.as_deref();
         let typed = typ.is_some_and(|typ| typ.strip_prefix("application/").unwrap_or(typ) == TYP);
         if !typed || claims.token_type != ACCESS {
@@ -295,8 +292,8 @@ impl Verifier {
         Ok(Examined {
             claims: Arc::new(claims),
             subjects,
-            key: verified.key,
-            token_bytes: token.len(),
+            key: verified.key.identity(),
+            payload_bytes: verified.payload.len(),
         })
     }
 
@@ -352,11 +349,8 @@ impl Verifier {
 
 /// A token that does not verify is malformed rather than badly signed if its payload is no claims
 /// either: the contract puts the form first. Only the refusal is chosen by unverified bytes.
-fn refuse(why: Rejection, token: &str) -> Refusal {
-    let readable = || {
-        let payload = jws::unverified_payload(token)?;
-        serde_json::from_slice::<Claims>(&payload).ok()
-    };
+fn refuse(why: Rejection, token: &Parts<'_>) -> Refusal {
+    let readable = || Claims::read(&token.unverified_payload()?);
     match why {
         Rejection::Malformed => Refusal::Malformed,
         _ if readable().is_none() => Refusal::Malformed,

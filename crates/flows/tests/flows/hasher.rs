@@ -121,8 +121,6 @@ async fn what_is_verified_is_the_password_and_nothing_is_nobody() {
         ("a password", Some(stored.as_str()), true),
         ("another password", Some(stored.as_str()), false),
         ("a password", None, false),
-        // What the hash of nobody was made from.
-        ("nobody's password", None, false),
     ] {
         assert_eq!(
             hasher.verify(&password.into(), stored).await.unwrap(),
@@ -150,4 +148,29 @@ async fn what_is_verified_is_the_password_and_nothing_is_nobody() {
         hasher.verify(&"a password".into(), Some("rubbish")).await,
         FlowError::Internal(_)
     );
+}
+
+#[tokio::test]
+async fn memory_is_kept_between_hashes_and_given_back_after_a_rest() {
+    let hasher = Arc::new(Hasher::new(CHEAP, 2, 8).unwrap());
+    assert_eq!(hasher.resting(), 0, "nothing before the first login");
+    for _ in 0..3 {
+        hash(&hasher, Purpose::SignIn).await.unwrap().unwrap();
+        assert_eq!(hasher.resting(), 1);
+    }
+    let hasher = Hasher::new(CHEAP, 2, 8).unwrap();
+    let hasher = Arc::new(hasher.resting_for(Duration::from_millis(1)));
+    let wave: Vec<_> = (0..8).map(|_| hash(&hasher, Purpose::SignIn)).collect();
+    for hash in wave {
+        hash.await.unwrap().unwrap();
+    }
+    let at_rest = async {
+        while hasher.resting() > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), at_rest)
+        .await
+        .expect("it is given back");
+    hash(&hasher, Purpose::SignIn).await.unwrap().unwrap();
 }

@@ -7,6 +7,7 @@ use axum::http::{Request, Response};
 use axum::routing::{any, get};
 use tower::ServiceExt;
 
+use super::issuer::key;
 use super::*;
 use crate::web::Authenticated;
 
@@ -156,6 +157,27 @@ async fn refusals_come_as_the_contract_says_and_logins_reach_their_handlers() {
         assert_eq!(response.headers()["retry-after"], "5");
     }
     assert_eq!(send(&app, "GET /optional", &[]).await.1, "nobody");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_guard_cannot_know_yet_is_asked_for_behind_a_layer_too() {
+    let issuer = Issuer::start().await;
+    let (guard, _) = guard(&issuer, Policy::Bounded).await;
+    let app = app(&guard);
+    eventually("the long poll", || issuer.told().open == 1);
+    // Newer than the news, which nobody rings for; then of a key that no version announces.
+    issuer.told().seq = 200;
+    let newer = format!("Bearer {}", issuer.mint("newer"));
+    issuer.told().keys.push(key());
+    let other = format!("Bearer {}", issuer.mint("other"));
+    for (bearer, sid) in [(newer, "newer"), (other, "other")] {
+        let (response, body) = send(&app, "GET /layer", &[("authorization", &bearer)]).await;
+        assert_eq!((response.status().as_u16(), body.as_str()), (200, sid));
+    }
+    issuer.told().seq = 300;
+    let bearer = format!("Bearer {}", issuer.mint("newest"));
+    let (response, body) = send(&app, "GET /admin", &[("authorization", &bearer)]).await;
+    assert_eq!(response.status(), 403, "{body}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

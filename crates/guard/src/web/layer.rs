@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 
-use super::{Authenticated, identify};
+use super::{Authenticated, identify, identify_now};
 use crate::{Guard, Refusal};
 
 /// Lets nobody pass without a good token, and whatever else is demanded. Handlers behind it find
@@ -59,11 +59,25 @@ impl Layer {
         }
     }
 
+    /// Whether the request may pass, where that is known without waiting: nearly always. Then it has
+    /// its [`Authenticated`].
+    fn admit_now(&self, request: &mut Request) -> Option<Result<(), Refusal>> {
+        let found = identify_now(&self.guard, request)?;
+        Some(found.and_then(|found| {
+            let user = self.permit(found)?;
+            request.extensions_mut().insert(user);
+            Ok(())
+        }))
+    }
+
     async fn admit(&self, request: Request) -> Result<Request, Refusal> {
         let (mut parts, body) = request.into_parts();
-        let user: Authenticated = identify(&self.guard, &mut parts)
-            .await?
-            .ok_or(Refusal::Missing)?;
+        self.permit(identify(&self.guard, &mut parts).await?)?;
+        Ok(Request::from_parts(parts, body))
+    }
+
+    fn permit(&self, found: Option<Authenticated>) -> Result<Authenticated, Refusal> {
+        let user = found.ok_or(Refusal::Missing)?;
         if let Some(role) = &self.role {
             user.require_role(role)?;
         }
@@ -73,7 +87,7 @@ impl Layer {
         if self.fresh {
             user.require_fresh()?;
         }
-        Ok(Request::from_parts(parts, body))
+        Ok(user)
     }
 }
 
@@ -109,16 +123,25 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request) -> Self::Future {
-        // The one that is ready is the one to be called; the clone takes its place.
-        let clone = self.inner.clone();
-        let mut inner = std::mem::replace(&mut self.inner, clone);
-        let layer = self.layer.clone();
-        Box::pin(async move {
-            match layer.admit(request).await {
-                Ok(request) => inner.call(request).await.map(IntoResponse::into_response),
-                Err(refusal) => Ok(refusal.into_response()),
+    fn call(&mut self, mut request: Request) -> Self::Future {
+        match self.layer.admit_now(&mut request) {
+            Some(Ok(())) => {
+                let answer = self.inner.call(request);
+                Box::pin(async move { answer.await.map(IntoResponse::into_response) })
             }
-        })
+            Some(Err(refusal)) => Box::pin(async move { Ok(refusal.into_response()) }),
+            None => {
+                // The one that is ready is the one to be called; the clone takes its place.
+                let clone = self.inner.clone();
+                let mut inner = std::mem::replace(&mut self.inner, clone);
+                let layer = self.layer.clone();
+                Box::pin(async move {
+                    match layer.admit(request).await {
+                        Ok(request) => inner.call(request).await.map(IntoResponse::into_response),
+                        Err(refusal) => Ok(refusal.into_response()),
+                    }
+                })
+            }
+        }
     }
 }

@@ -44,9 +44,9 @@ use std::fmt;
 use std::future::Future;
 use std::ops::Deref;
 
-use axum::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
+use axum::extract::{FromRef, FromRequestParts, OptionalFromRequestParts, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{Extensions, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use countersign_token::Claims;
 
@@ -166,13 +166,16 @@ impl fmt::Debug for Authenticated {
     }
 }
 
+/// Whoever a layer of this guard found, or an extractor before this one.
+fn known(guard: &Guard, extensions: &Extensions) -> Option<Authenticated> {
+    let known = extensions.get::<Authenticated>()?;
+    known.guard.is(guard).then(|| known.clone())
+}
+
 /// The one way from a request to whoever sent it; none without a credential.
 async fn identify(guard: &Guard, parts: &mut Parts) -> Result<Option<Authenticated>, Refusal> {
-    // What a layer found, if it was a layer of this guard.
-    if let Some(known) = parts.extensions.get::<Authenticated>()
-        && known.guard.is(guard)
-    {
-        return Ok(Some(known.clone()));
+    if let Some(known) = known(guard, &parts.extensions) {
+        return Ok(Some(known));
     }
     let Some(token) = credential::find(&parts.headers, &parts.method, guard.web())? else {
         return Ok(None);
@@ -183,6 +186,26 @@ async fn identify(guard: &Guard, parts: &mut Parts) -> Result<Option<Authenticat
     };
     parts.extensions.insert(found.clone());
     Ok(Some(found))
+}
+
+/// The same without waiting, which does nearly always; none where the issuer has to be asked.
+fn identify_now(
+    guard: &Guard,
+    request: &Request,
+) -> Option<Result<Option<Authenticated>, Refusal>> {
+    if let Some(known) = known(guard, request.extensions()) {
+        return Some(Ok(Some(known)));
+    }
+    let token = match credential::find(request.headers(), request.method(), guard.web()) {
+        Ok(Some(token)) => token,
+        Ok(None) => return Some(Ok(None)),
+        Err(refusal) => return Some(Err(refusal)),
+    };
+    let accepted = guard.accept_now(token)?;
+    Some(accepted.map(|accepted| {
+        let guard = guard.clone();
+        Some(Authenticated { accepted, guard })
+    }))
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Authenticated

@@ -1,6 +1,7 @@
 //! An independent library reads what we write, and we read what it writes.
 
-use countersign_token::crypto::b64;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ParsedPublicKey};
+use countersign_token::crypto::{b64, unb64};
 use countersign_token::{Algorithm, Claims, SigningKey, issue};
 use jsonwebtoken::{DecodingKey, EncodingKey, Header, Validation};
 
@@ -72,4 +73,38 @@ fn neither_takes_a_token_of_another_key() {
                 .is_err()
         );
     }
+}
+
+/// Ours are handed to the library as DER; it has a reader of its own for the form of a JWS.
+#[test]
+fn es256_signatures_are_read_as_the_library_reads_them() {
+    let key = SigningKey::generate(Algorithm::Es256).unwrap();
+    let jwk = serde_json::to_value(key.public_jwk().unwrap()).unwrap();
+    let coordinate = |name: &str| unb64(jwk[name].as_str().unwrap()).unwrap();
+    let point = [vec![4], coordinate("x"), coordinate("y")].concat();
+    let library = ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).unwrap();
+    let (ours, mut good) = (key.verifying_key(), 0);
+    // Among so many some numbers begin with zeros, and half of them with a bit that DER hides.
+    for n in 0..600 {
+        let token = key.sign("t", n.to_string().as_bytes()).unwrap();
+        let (signed, signature) = token.rsplit_once('.').unwrap();
+        let (signed, signature) = (signed.as_bytes(), unb64(signature).unwrap());
+        let (r, s) = signature.split_at(32);
+        for signature in [
+            signature.clone(),
+            [s, r].concat(),
+            [r, &[0; 32]].concat(),
+            [&[0; 32][..], s].concat(),
+            [r, &[0xff; 32]].concat(),
+            [&[0][..], r, s].concat(),
+            [r, s, &[0]].concat(),
+            [&r[1..], s].concat(),
+            [r, &s[..31]].concat(),
+        ] {
+            let verifies = ours.verifies(signed, &signature);
+            assert_eq!(verifies, library.verify_sig(signed, &signature).is_ok());
+            good += u32::from(verifies);
+        }
+    }
+    assert_eq!(good, 600);
 }

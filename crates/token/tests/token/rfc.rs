@@ -31,8 +31,8 @@ fn holds(key: VerifyingKey, token: &str) {
     assert!(!key.verifies(signed.as_bytes(), &signature[1..]));
     let keys: KeySet = [key].into_iter().collect();
     assert_eq!(
-        jws::verify(&keys, token),
-        Err(Rejection::Signature),
+        jws::verify(&keys, token).err(),
+        Some(Rejection::Signature),
         "it has no kid"
     );
 }
@@ -139,7 +139,7 @@ fn rfc_7520_4_4_hs256() {
         .collect();
     let header = "eyJhbGciOiJIUzI1NiIsImtpZCI6IjAxOGMwYWU1LTRkOWItNDcxYi1iZmQ2LWVlZjMxNGJjNzAzNyJ9";
     let token = format!("{header}.{JOURNEY}.s0h6KThzkfBBBkLspW1h84VsJZFTsPPqMDA7g1Md7p0");
-    assert_eq!(jws::verify(&keys, &token).unwrap().kid, kid);
+    assert_eq!(jws::verify(&keys, &token).unwrap().key.kid(), kid);
     let symmetric = json!({"keys": [{"kty": "oct", "kid": kid, "use": "sig", "alg": "HS256", "k": b64(&secret)}]});
     assert_eq!(
         Jwks::parse(symmetric.to_string().as_bytes()),
