@@ -114,7 +114,7 @@ impl Builder {
             .map(|secret| VerifyingKey::from_secret(SHARED_KID.to_owned(), &secret))
             .transpose()
             .map_err(ConnectError::Secret)?;
-        let remote = Remote::new(&self.url, self.credentials, self.policy)?;
+        let mut remote = Remote::new(&self.url, self.credentials, self.policy)?;
         let verifier = Verifier::new(countersign_token::Policy {
             issuer: remote.issuer().await?,
             audience: self.audience,

@@ -40,10 +40,12 @@
 //! - `axum`: handlers that take [`Authenticated`](web::Authenticated), and [`Guard::layer`] for a
 //!   whole router.
 
+mod answer;
 mod builder;
 mod clock;
 mod follow;
 mod guard;
+mod link;
 mod policy;
 mod refusal;
 mod remote;

@@ -145,7 +145,7 @@ pub async fn follow_log(cx: Arc<Cx>) {
                 failing = true;
             }
         }
-        cx.log.next().await;
+        log::next(&cx).await;
     }
 }
 
