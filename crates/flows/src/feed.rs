@@ -8,15 +8,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use countersign_core::Seq;
+use countersign_core::{Floor, Seq, Timestamp};
 use countersign_store::log as stored;
-use countersign_token::Floor;
 use countersign_token::feed::{MAX_FLOORS, Page};
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
-use crate::rounds::Rounds;
-use crate::{Cx, FlowError, log};
+use crate::recalled::Recalled;
+use crate::rounds::{Found, Rounds};
+use crate::{Clock, Cx, FlowError, log};
 
 /// The longest that a question may wait for an answer.
 pub const MAX_WAIT: Duration = Duration::from_secs(30);
@@ -40,7 +40,8 @@ pub struct Question {
 /// What the issuer knows of its followers, and how they learn of news.
 #[derive(Debug)]
 pub struct Feed {
-    rounds: Arc<Rounds>,
+    rounds: Rounds,
+    recalled: Mutex<Recalled>,
     closing: watch::Sender<bool>,
     waiting: AtomicUsize,
     followers: Mutex<HashMap<String, Follower>>,
@@ -70,7 +71,8 @@ struct Follower {
 impl Default for Feed {
     fn default() -> Self {
         Self {
-            rounds: Arc::default(),
+            rounds: Rounds::default(),
+            recalled: Mutex::default(),
             closing: watch::Sender::new(false),
             waiting: AtomicUsize::new(0),
             followers: Mutex::default(),
@@ -82,9 +84,20 @@ impl Default for Feed {
 }
 
 impl Feed {
-    /// Tells those who wait what a look found, now or in the next round.
-    pub(crate) fn announce(&self, now: Duration, found: News) {
-        self.rounds.announce(now, found);
+    /// Tells those who wait what a look found, now or in the next round; then there is reason to
+    /// look again when that is [due](Feed::due).
+    pub(crate) fn announce(&self, now: Duration, found: Found) -> bool {
+        self.rounds.announce(now, found)
+    }
+
+    /// Ready when the next round may be.
+    pub(crate) async fn due(&self, clock: &Clock) {
+        self.rounds.due(clock).await;
+    }
+
+    /// What a look reads of the log, for those who follow.
+    pub(crate) fn recalled(&self) -> MutexGuard<'_, Recalled> {
+        self.recalled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Answers everybody who waits, now and from now on: the server stops.
@@ -92,8 +105,10 @@ impl Feed {
         self.closing.send_replace(true);
     }
 
-    /// Forgets the pages read so far: nobody may ask for them again, and what they hold expires.
-    pub(crate) fn forget_pages(&self) {
+    /// Forgets the floors that are in nobody's way any more, and the pages made so far: nobody may
+    /// ask for them again.
+    pub(crate) fn forget(&self, now: Timestamp) {
+        self.recalled().forget(now);
         *self.pages() = Pages::default();
     }
 
@@ -167,34 +182,45 @@ impl Feed {
 /// waited for too: those who are told at one moment are told the same, which is made once.
 ///
 /// What is answered, as the JSON of an [`Answer`](countersign_token::feed::Answer), rests on a read
-/// of the log that began after the question came.
+/// of the log that began after the question came. Whoever waits leaves that read to
+/// [`log::next`]: it is one for all of them.
 ///
 /// # Errors
 /// [`FlowError::Unavailable`] where this node cannot prove that it is current: then leases lapse
 /// rather than trust it.
 pub async fn answer(cx: &Cx, question: Question) -> Result<String, FlowError> {
+    let asked_at = cx.clock.monotonic();
     cx.feed.note(cx, &question);
-    log::look(cx).await?;
-    // Listened to before the news are read: what is told from here on is no older than that look.
+    // Listened to before the news are read, so that none is missed in between.
     let mut told = cx.feed.rounds.listen();
-    let (mut news, gathering) = cx.feed.rounds.news();
+    let (mut found, gathering) = cx.feed.rounds.found();
     // New keys move the position too: nobody keeps a revoked one for as long as they would wait.
-    if (gathering || news.seq == question.after) && !question.wait.is_zero() {
+    if (gathering || found.news.seq == question.after) && !question.wait.is_zero() {
         let _place = Waiting::begin(&cx.feed.waiting);
         let mut closing = cx.feed.closing.subscribe();
+        // Where many wait, each of them would make this node look, which it does often enough.
+        if !cx.feed.rounds.are_apart() {
+            cx.log.ring();
+        }
         let arrival = async {
             tokio::select! {
-                news = told.other_than(question.after) => Some(news),
+                found = told.other_than(question.after) => Some(found),
                 _ = closing.wait_for(|closing| *closing) => None,
             }
         };
         let arrived = timeout(question.wait.min(MAX_WAIT), arrival).await;
-        news = arrived
+        found = arrived
             .ok()
             .flatten()
-            .unwrap_or_else(|| cx.feed.rounds.news().0);
+            .unwrap_or_else(|| cx.feed.rounds.found().0);
+        cx.log.require_current(&cx.clock)?;
+    }
+    if found.began <= asked_at {
+        log::look(cx).await?;
+        found = cx.feed.rounds.found().0;
     }
     cx.log.require_current(&cx.clock)?;
+    let news = found.news;
     // A cursor from ahead of the log is of a database that is no more: begin anew.
     let after = if question.after > news.seq {
         tracing::warn!(
@@ -228,11 +254,18 @@ async fn page(cx: &Cx, after: Seq, news: News, limit: usize) -> Result<Arc<Page>
     if let Some(page) = made() {
         return Ok(page);
     }
-    // Boxed: whoever waits for their turn does not keep the room that a query takes.
-    let mut floors = Box::pin(read(cx, after, limit + 1)).await?;
-    floors.retain(|floor| floor.seq <= news.seq);
-    let more = floors.len() > limit;
-    floors.truncate(limit);
+    let recalled = cx.feed.recalled().between(after, news.seq, limit);
+    let (floors, more) = match recalled {
+        Some(known) => known,
+        // Boxed: whoever waits for their turn does not keep the room that a query takes.
+        None => {
+            let mut floors = Box::pin(read(cx, after, limit + 1)).await?;
+            floors.retain(|floor| floor.seq <= news.seq);
+            let more = floors.len() > limit;
+            floors.truncate(limit);
+            (floors, more)
+        }
+    };
     let seq = match floors.last() {
         Some(last) if more => last.seq,
         _ => news.seq,

@@ -10,6 +10,7 @@ mod cx;
 mod error;
 mod hasher;
 mod random;
+mod recalled;
 mod rounds;
 mod written;
 

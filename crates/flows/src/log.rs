@@ -11,7 +11,8 @@ use countersign_store::log::{self, Look};
 use tokio::sync::{Mutex, Notify};
 
 use crate::feed::News;
-use crate::{Clock, Cx, FlowError, keys};
+use crate::rounds::Found;
+use crate::{Clock, Cx, FlowError, clients, keys};
 
 /// How often a node looks: what another node or a command wrote is honoured within this, and the
 /// time of one query.
@@ -81,11 +82,6 @@ impl Watch {
         self.bell.notify_one();
     }
 
-    /// Ready when it is time for the next look.
-    pub async fn next(&self) {
-        let _ = tokio::time::timeout(LOOK_EVERY, self.bell.notified()).await;
-    }
-
     /// Whether a token of an unknown key is reason to look again now.
     pub(crate) fn may_ask_for_keys(&self, clock: &Clock) -> bool {
         let now = micros(clock.monotonic()).max(1);
@@ -98,6 +94,16 @@ impl Watch {
     }
 }
 
+/// Ready when it is time for the next look. A bell that rings before the followers can be told is
+/// answered when they can: what they are told then is not old already.
+pub async fn next(cx: &Cx) {
+    let rung = async {
+        cx.log.bell.notified().await;
+        cx.feed.due(&cx.clock).await;
+    };
+    let _ = tokio::time::timeout(LOOK_EVERY, rung).await;
+}
+
 /// Looks at the log once and applies what is new.
 ///
 /// The time that counts is when the look *began*: what was committed before that is known after it.
@@ -107,7 +113,7 @@ pub async fn look(cx: &Cx) -> Result<(), FlowError> {
     if cx.log.looked_at.load(Ordering::SeqCst) > asked_at {
         return Ok(());
     }
-    let began = micros(cx.clock.monotonic()).max(1);
+    let began = cx.clock.monotonic();
     let began_on = cx.clock.now();
     // Boxed, so that those who wait for their turn do not keep the room that a query takes: there
     // are thousands of them.
@@ -116,13 +122,18 @@ pub async fn look(cx: &Cx) -> Result<(), FlowError> {
             cx.log
                 .looked_on
                 .store(began_on.as_millis(), Ordering::SeqCst);
-            cx.log.looked_at.store(began, Ordering::SeqCst);
-            let found = News {
+            cx.log
+                .looked_at
+                .store(micros(began).max(1), Ordering::SeqCst);
+            let news = News {
                 seq: look.seq,
                 keys: look.keys_version,
                 life: look.life,
             };
-            cx.feed.announce(cx.clock.monotonic(), found);
+            let found = Found { news, began };
+            if cx.feed.announce(cx.clock.monotonic(), found) {
+                cx.log.ring();
+            }
             Ok(())
         }
         Err(error) => {
@@ -153,16 +164,25 @@ async fn look_now(cx: &Cx) -> Result<Look, FlowError> {
             );
             after = Seq(0);
         }
+        let anew = after == Seq(0);
+        if anew {
+            cx.feed.recalled().restart();
+        }
         loop {
             let floors = log::floors_after(&mut conn, after, PAGE).await?;
+            cx.feed.recalled().extend(&floors);
             let Some(last) = floors.last().map(|floor| floor.seq) else {
                 break;
             };
             cx.verifier.apply(&floors, cx.verifier.seq());
             after = last;
         }
+        if anew {
+            cx.feed.recalled().complete();
+        }
         cx.verifier.apply(&[], look.seq);
     }
+    clients::renew(cx, &mut conn).await?;
     // Not this node's own setting: a token that outlives the floors could outlive its revocation.
     cx.verifier.set_life(look.life);
     let keys_changed = look.keys_version != cx.log.keys_version.load(Ordering::SeqCst);

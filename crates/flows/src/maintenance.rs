@@ -27,7 +27,7 @@ pub async fn tidy(cx: &Cx) -> Result<(), FlowError> {
     let now = cx.clock.now();
     cx.verifier.prune(now);
     prune(cx, now, |conn, at| Box::pin(log::prune(conn, at, BATCH))).await?;
-    cx.feed.forget_pages();
+    cx.feed.forget(now);
     prune(cx, now, |conn, at| {
         Box::pin(throttle::prune(conn, at, BATCH))
     })

@@ -131,7 +131,7 @@ impl Builder {
             .map_err(ConnectError::Secret)?;
         let legacy = self.legacy.map(AcceptHs256::into_inner).transpose();
         let legacy = legacy.map_err(ConnectError::LegacySecret)?;
-        let remote = Remote::new(&self.url, self.credentials, self.policy)?;
+        let mut remote = Remote::new(&self.url, self.credentials, self.policy)?;
         let verifier = Verifier::new(countersign_token::Policy {
             issuer: remote.issuer().await?,
             audience: self.audience,

@@ -82,7 +82,9 @@ impl Follower {
                     Some(look) => self.look(look, &mut looks).await,
                 },
                 outcome = async {
-                    tokio::time::sleep(pause).await;
+                    if !pause.is_zero() {
+                        tokio::time::sleep(pause).await;
+                    }
                     self.turn(wait, false).await
                 } => outcome,
                 // The answer that hangs is as good as lost: the machine slept, or the link froze.
@@ -137,7 +139,7 @@ impl Follower {
         })
     }
 
-    async fn load_keys(&self) -> Result<KeySet, RemoteError> {
+    async fn load_keys(&mut self) -> Result<KeySet, RemoteError> {
         let mut keys = self.remote.keys().await?;
         if let Some(secret) = &self.secret {
             keys.insert(secret.clone());

@@ -40,11 +40,13 @@
 //! - `axum`: handlers that take [`Authenticated`](web::Authenticated), and [`Guard::layer`] for a
 //!   whole router.
 
+mod answer;
 mod builder;
 mod clock;
 mod follow;
 mod guard;
 mod legacy;
+mod link;
 mod policy;
 mod refusal;
 mod remote;

@@ -2,14 +2,18 @@
 
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use countersign_token::feed::{Answer, MAX_FLOORS};
 use countersign_token::{JwkError, Jwks, KeySet, MAX_JWKS_BYTES, Seq};
-use reqwest::header::{ACCEPT, CACHE_CONTROL};
-use reqwest::redirect;
+use hyper::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, HOST, HeaderMap, HeaderValue};
+use hyper::{Request, Uri};
 use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::Policy;
+use crate::answer;
+use crate::link::Link;
 
 /// A page of floors is about 150 bytes for each.
 const MAX_ANSWER_BYTES: usize = MAX_FLOORS * 400;
@@ -42,17 +46,27 @@ pub enum RemoteError {
     Keys(#[from] JwkError),
 }
 
-impl From<reqwest::Error> for RemoteError {
-    fn from(error: reqwest::Error) -> Self {
-        // What stands in the query is nobody's business.
-        let error = error.without_url();
+impl RemoteError {
+    fn of(error: &dyn std::error::Error) -> Self {
         let mut text = error.to_string();
-        let mut cause = std::error::Error::source(&error);
+        let mut cause = error.source();
         while let Some(inner) = cause {
             text = format!("{text}: {inner}");
             cause = inner.source();
         }
         Self::Unreachable(text)
+    }
+}
+
+impl From<hyper::Error> for RemoteError {
+    fn from(error: hyper::Error) -> Self {
+        Self::of(&error)
+    }
+}
+
+impl From<std::io::Error> for RemoteError {
+    fn from(error: std::io::Error) -> Self {
+        Self::of(&error)
     }
 }
 
@@ -64,9 +78,11 @@ pub(crate) struct Question {
 
 /// One issuer, as one guard sees it. No `Debug`: it holds a secret.
 pub(crate) struct Remote {
-    client: reqwest::Client,
-    base: String,
-    credentials: Option<(String, String)>,
+    link: Link,
+    /// The path below which the issuer stands: empty, or as in `/auth`.
+    path: String,
+    /// What is said with every question: host, credentials.
+    headers: HeaderMap,
     follower: String,
     policy: Policy,
 }
@@ -77,26 +93,37 @@ impl Remote {
         credentials: Option<(String, String)>,
         policy: Policy,
     ) -> Result<Self, RemoteError> {
-        let client = reqwest::Client::builder()
-            // Credentials go to the address that was configured and nowhere else.
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .connect_timeout(policy.margin())
-            .pool_max_idle_per_host(1)
-            .build()?;
+        let base: Uri = base.parse().map_err(|error| RemoteError::of(&error))?;
+        let link = Link::new(&base)?;
+        let host = base.authority().map_or("", |authority| authority.as_str());
+        // Without whatever somebody may have put in front of it.
+        let host = host.rsplit('@').next().unwrap_or(host);
+        let mut headers = HeaderMap::new();
+        let header = |text: &str| HeaderValue::try_from(text).map_err(|e| RemoteError::of(&e));
+        headers.insert(HOST, header(host)?);
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        if let Some((name, secret)) = credentials {
+            let mut basic = header(&format!(
+                "Basic {}",
+                STANDARD.encode(format!("{name}:{secret}"))
+            ))?;
+            basic.set_sensitive(true);
+            headers.insert(AUTHORIZATION, basic);
+        }
         let mut id = [0; 16];
         countersign_token::crypto::fill_random(&mut id);
         Ok(Self {
-            client,
-            base: base.trim_end_matches('/').to_owned(),
-            credentials,
+            link,
+            path: base.path().trim_end_matches('/').to_owned(),
+            headers,
             follower: countersign_token::crypto::b64(&id),
             policy,
         })
     }
 
     /// What the issuer calls itself in `iss` (RFC 8414 section 3).
-    pub(crate) async fn issuer(&self) -> Result<String, RemoteError> {
+    pub(crate) async fn issuer(&mut self) -> Result<String, RemoteError> {
         let path = "/.well-known/oauth-authorization-server";
         let body = self
             .get(path, "", Duration::ZERO, MAX_METADATA_BYTES)
@@ -110,13 +137,13 @@ impl Remote {
     }
 
     /// The keys as they are now: no cache may answer.
-    pub(crate) async fn keys(&self) -> Result<KeySet, RemoteError> {
+    pub(crate) async fn keys(&mut self) -> Result<KeySet, RemoteError> {
         let path = "/.well-known/jwks.json";
         let body = self.get(path, "", Duration::ZERO, MAX_JWKS_BYTES).await?;
         Ok(Jwks::parse(&body)?.key_set()?)
     }
 
-    pub(crate) async fn ask(&self, question: &Question) -> Result<Answer, RemoteError> {
+    pub(crate) async fn ask(&mut self, question: &Question) -> Result<Answer, RemoteError> {
         let path = "/revocations";
         let query = format!(
             "?after={}&wait={}&limit={MAX_FLOORS}&follower={}&lease={}",
@@ -128,8 +155,7 @@ impl Remote {
         let body = self
             .get(path, &query, question.wait, MAX_ANSWER_BYTES)
             .await?;
-        let answer: Answer =
-            serde_json::from_slice(&body).map_err(|_| RemoteError::Nonsense(path))?;
+        let answer = answer::read(&body).ok_or(RemoteError::Nonsense(path))?;
         // More of nothing would be asked for without end.
         if answer.life < 0 || answer.now < 0 || answer.more && answer.floors.is_empty() {
             return Err(RemoteError::Nonsense(path));
@@ -140,36 +166,35 @@ impl Remote {
     /// The time limits are on the first byte and on each further piece: a large page on a slow link
     /// takes its time, a link that stands still does not.
     async fn get(
-        &self,
+        &mut self,
         path: &'static str,
         query: &str,
         wait: Duration,
         most: usize,
     ) -> Result<Vec<u8>, RemoteError> {
-        let mut request = self
-            .client
-            .get(format!("{}{path}{query}", self.base))
-            .header(ACCEPT, "application/json")
-            .header(CACHE_CONTROL, "no-cache");
-        if let Some((name, secret)) = &self.credentials {
-            request = request.basic_auth(name, Some(secret));
-        }
+        let uri = format!("{}{path}{query}", self.path);
+        let mut request = Request::new(String::new());
+        *request.uri_mut() = uri.parse().map_err(|error| RemoteError::of(&error))?;
+        *request.headers_mut() = self.headers.clone();
         let margin = self.policy.margin();
         let late = |_| RemoteError::TimedOut;
-        let mut response = timeout(wait + margin, request.send())
-            .await
-            .map_err(late)??;
-        let status = response.status().as_u16();
+        let answering = self.link.send(request, margin);
+        let mut answering = timeout(wait + margin, answering).await.map_err(late)??;
+        let status = answering.status();
         if status != 200 {
             return Err(RemoteError::Status { status, path });
         }
-        let mut body = Vec::new();
-        while let Some(piece) = timeout(margin, response.chunk()).await.map_err(late)?? {
+        let length = answering
+            .length()
+            .and_then(|length| usize::try_from(length).ok());
+        let mut body = Vec::with_capacity(length.unwrap_or(0).min(most));
+        while let Some(piece) = timeout(margin, answering.piece()).await.map_err(late)?? {
             if body.len() + piece.len() > most {
                 return Err(RemoteError::Nonsense(path));
             }
             body.extend_from_slice(&piece);
         }
+        answering.keep();
         Ok(body)
     }
 }

@@ -70,11 +70,16 @@ pub async fn run(
                     let connection = http.serve_connection(TokioIo::new(stream), service);
                     return drop(watcher.watch(connection).await);
                 };
-                let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream));
-                if let Ok(Ok(stream)) = handshake.await {
-                    let connection = http.serve_connection(TokioIo::new(stream), service);
-                    drop(watcher.watch(connection).await);
-                }
+                // Boxed: who speaks in the clear does not keep the room that TLS takes.
+                Box::pin(async {
+                    let handshake = acceptor.accept(stream);
+                    let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake);
+                    if let Ok(Ok(stream)) = handshake.await {
+                        let connection = http.serve_connection(TokioIo::new(stream), service);
+                        drop(watcher.watch(connection).await);
+                    }
+                })
+                .await;
             };
             tokio::select! {
                 () = served => {}
@@ -155,7 +160,7 @@ pub async fn follow_log(cx: Arc<Cx>) {
                 failing = true;
             }
         }
-        cx.log.next().await;
+        log::next(&cx).await;
     }
 }
 

@@ -5,6 +5,7 @@ use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use countersign_core::{Client, User};
+use countersign_flows::clients::Recognised;
 use countersign_flows::{Credential, FlowError, Identity, Live, authenticate, clients, legacy};
 use countersign_token::{Refusal, crypto};
 
@@ -85,6 +86,15 @@ pub async fn service(site: &Site, headers: &HeaderMap) -> Result<Option<Client>,
     };
     let client = Box::pin(clients::authenticate(&site.cx, &id, &secret)).await?;
     client.map(Some).ok_or_else(invalid_client)
+}
+
+/// As [`service`], for a request that waits: to be confirmed before it is answered.
+pub async fn follower(site: &Site, headers: &HeaderMap) -> Result<Option<Recognised>, ApiError> {
+    let Some((id, secret)) = basic(headers)? else {
+        return Ok(None);
+    };
+    let recognised = Box::pin(clients::recognise(&site.cx, &id, &secret)).await?;
+    recognised.map(Some).ok_or_else(invalid_client)
 }
 
 /// The credential of a request: `Authorization`, then the access cookie, then the session cookie.

@@ -83,8 +83,9 @@ async fn observed<F: Future<Output = Response>>(
     response
 }
 
-/// What a request passes on the way to its route. One layer rather than one for each: a question to
-/// the feed waits inside all of them, and there are thousands of those.
+/// What a request passes on the way to its route. One layer rather than one for each, and as little
+/// as can be held while it is answered: a question to the feed waits inside all of them, and there
+/// are thousands of those.
 pub async fn pass(State(site): State<Site>, request: Request, next: Next) -> Response {
     passed(&site, request, next).await
 }
@@ -92,10 +93,28 @@ pub async fn pass(State(site): State<Site>, request: Request, next: Next) -> Res
 async fn passed(site: &Site, mut request: Request, next: Next) -> Response {
     let oauth2 = request.uri().path().starts_with("/oauth2/");
     site.body_limit.apply(&mut request);
-    let response = match head_limit(site, &request) {
-        Ok(()) => time_limit(site, request, next).await,
+    let limit = time_limit(site, &request);
+    let head = head_limit(site, &request);
+    let place = request.extensions().get::<Place>().cloned();
+    if let Some(place) = place
+        .as_ref()
+        .filter(|place| head.is_ok() && !place.is_named())
+    {
+        // Whoever could not be looked up in time counts as a stranger.
+        let _ = tokio::time::timeout(limit, name(site, request.headers(), place)).await;
+    }
+    let served = place.is_none_or(|place| place.is_served());
+    let mut response = match head.and_then(|()| admit(site, &request, served)) {
+        Ok(()) => match tokio::time::timeout(limit, next.run(request)).await {
+            Ok(response) => response,
+            Err(_) => too_late(),
+        },
         Err(refusal) => refusal.into_response(),
     };
+    if !served {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
     if oauth2 {
         oauth2::in_its_shape(response)
     } else {
@@ -106,6 +125,24 @@ async fn passed(site: &Site, mut request: Request, next: Next) -> Response {
 /// The most headers of a request. Counted here, below the hundred that hyper takes: told another
 /// number, it makes room for so many one by one, for every request.
 const MAX_HEADERS: usize = 64;
+
+/// When all general places are taken, whoever proves to be a service is served, and has a place of
+/// its own from then on; everybody else is told that it is busy. Whether the process runs is answered
+/// to all.
+fn admit(site: &Site, request: &Request, served: bool) -> Result<(), ApiError> {
+    if !served && !is_route(request, "/healthz") {
+        let retry_after = Duration::from_secs(1);
+        return Err(FlowError::Busy { retry_after }.into());
+    }
+    cross_site::check_change(site, request)
+}
+
+/// Gives a service the place that it has a right to.
+async fn name(site: &Site, headers: &HeaderMap, place: &Place) {
+    if let Ok(Some(_)) = credential::service(site, headers).await {
+        place.name();
+    }
+}
 
 /// Refuses a head above `limits.header_bytes`, or of too many headers. The connection's own buffer
 /// stops what is much larger, but takes up to twice as much where it comes in one piece.
@@ -126,50 +163,24 @@ fn head_limit(site: &Site, request: &Request) -> Result<(), ApiError> {
     ))
 }
 
-/// Ends a request that takes too long: a body that trickles in, a database that hangs.
-async fn time_limit(site: &Site, request: Request, next: Next) -> Response {
+/// When a request has taken too long: a body that trickles in, a database that hangs.
+fn time_limit(site: &Site, request: &Request) -> Duration {
     // A question to the feed waits as long as it said, which has a bound of its own.
-    let extra = if is_route(&request, "/revocations") {
+    let extra = if is_route(request, "/revocations") {
         MAX_WAIT
     } else {
         Duration::ZERO
     };
-    match tokio::time::timeout(site.request_timeout + extra, admit(site, request, next)).await {
-        Ok(response) => response,
-        Err(_) => ApiError::new(
-            StatusCode::REQUEST_TIMEOUT,
-            "timeout",
-            "The request took too long",
-        )
-        .into_response(),
-    }
+    site.request_timeout + extra
 }
 
-/// When all general places are taken: serves whoever proves to be a service, which has a place of
-/// its own from then on, and tells everybody else that it is busy. Whether the process runs is
-/// answered to all.
-async fn admit(site: &Site, request: Request, next: Next) -> Response {
-    let place = request.extensions().get::<Place>().cloned();
-    if let Some(place) = &place
-        && !place.is_named()
-        && let Ok(Some(_)) = credential::service(site, request.headers()).await
-    {
-        place.name();
-    }
-    let served = place.is_none_or(|place| place.is_served());
-    let mut response = if !served && !is_route(&request, "/healthz") {
-        let retry_after = Duration::from_secs(1);
-        ApiError::from(FlowError::Busy { retry_after }).into_response()
-    } else if let Err(refusal) = cross_site::check_change(site, &request) {
-        refusal.into_response()
-    } else {
-        next.run(request).await
-    };
-    if !served {
-        let close = HeaderValue::from_static("close");
-        response.headers_mut().insert(header::CONNECTION, close);
-    }
-    response
+fn too_late() -> Response {
+    ApiError::new(
+        StatusCode::REQUEST_TIMEOUT,
+        "timeout",
+        "The request took too long",
+    )
+    .into_response()
 }
 
 /// Below whatever path the public URL has.

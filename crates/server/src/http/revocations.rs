@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::IntoResponse;
-use countersign_flows::{Cx, FlowError, feed};
+use countersign_flows::{Cx, FlowError, clients, feed};
 use countersign_token::Seq;
 use countersign_token::feed::MAX_FLOORS;
 use serde::Deserialize;
@@ -119,7 +119,7 @@ pub async fn follow_revocations(
 ) -> ApiResult<impl IntoResponse> {
     query.check()?;
     let after = Seq(i64::try_from(query.after.unwrap_or(0)).unwrap_or(i64::MAX));
-    let service = credential::service(&site, &headers).await?;
+    let service = credential::follower(&site, &headers).await?;
     if service.is_none() && !site.strangers.admitted {
         return Err(invalid_client());
     }
@@ -143,7 +143,7 @@ pub async fn follow_revocations(
     // On loopback everybody is at home, and "propagated" counts them; elsewhere, whoever said who
     // they are.
     let name = match (&service, site.on_loopback) {
-        (Some(client), _) => Some(client.id.clone()),
+        (Some(client), _) => Some(client.id().to_owned()),
         (None, true) => Some(String::new()),
         (None, false) => None,
     };
@@ -160,6 +160,11 @@ pub async fn follow_revocations(
         follower,
     };
     let body = feed::answer(&site.cx, question).await?;
+    if let Some(service) = &service
+        && !clients::confirm(&site.cx, service).await?
+    {
+        return Err(invalid_client());
+    }
     Ok(([(header::CONTENT_TYPE, "application/json")], body))
 }
 
