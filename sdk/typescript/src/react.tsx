@@ -3,8 +3,8 @@
 import { createContext, useCallback, useContext, useEffect, useId, useMemo, useRef, useState, useSyncExternalStore } from "react";
 import type { ComponentPropsWithoutRef, FormEvent, ReactElement, ReactNode, RefObject } from "react";
 
-import type { User } from "./api.js";
-import type { Client } from "./client.js";
+import type { RegisterBody, User } from "./api.js";
+import type { Client, Credentials } from "./client.js";
 import { CountersignError } from "./errors.js";
 
 const Context = createContext<Client | null>(null);
@@ -201,8 +201,9 @@ export function useForm(send: (values: Record<string, string>) => Promise<void>,
 /** {@link useForm} that signs in, from the fields `username` and `password`. */
 export function useLoginForm({ onSuccess, labels }: { onSuccess?: (user: User) => void; labels?: Partial<Labels> } = {}): FormState {
   const client = useClient();
-  const send = useLatest(async ({ username = "", password = "" }: Record<string, string>) => {
-    const user = await client.login({ username, password });
+  const send = useLatest(async ({ username, password }: Record<string, string>) => {
+    // What is missing, the server says.
+    const user = await client.login({ username, password } as Credentials);
     onSuccess?.(user);
   });
   return useForm(send, labels?.error);
@@ -215,9 +216,9 @@ export function useRegisterForm({
   labels,
 }: { onSuccess?: (user: User) => void; signIn?: boolean; labels?: Partial<Labels> } = {}): FormState {
   const client = useClient();
-  const send = useLatest(async ({ username, email, password = "" }: Record<string, string>) => {
-    let user = await client.register({ username, email, password });
-    if (signIn) user = await client.login({ username: username ?? email ?? "", password });
+  const send = useLatest(async ({ username, email, password }: Record<string, string>) => {
+    let user = await client.register({ username, email, password } as RegisterBody);
+    if (signIn) user = await client.login({ username: username ?? email, password } as Credentials);
     onSuccess?.(user);
   });
   return useForm(send, labels?.error);
