@@ -9,5 +9,10 @@ export default defineConfig({
   resolve: { dedupe: ["react", "react-dom"] },
   server: { proxy: { "/api": api, "/auth": api } },
   // No inlined files: the shop's policy for its pages allows none.
-  build: { assetsInlineLimit: 0, modulePreload: { polyfill: false } },
+  build: {
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    // "use client" in the SDK is for frameworks that render on the server.
+    rolldownOptions: { onwarn: (warning, warn) => warning.code === "MODULE_LEVEL_DIRECTIVE" || warn(warning) },
+  },
 });

@@ -15,6 +15,9 @@ const target = process.env.CARGO_TARGET_DIR ?? join(here, "../../target");
 const COUNTERSIGN = process.env.COUNTERSIGN_BIN ?? join(target, "debug/countersign");
 const STOREFRONT = process.env.STOREFRONT_BIN ?? join(target, "debug/storefront");
 
+/** For whoever starts them by other means. */
+export const bins = { COUNTERSIGN_BIN: COUNTERSIGN, STOREFRONT_BIN: STOREFRONT };
+
 export const PASSWORD = "plum-harbour-41";
 export const MODES = ["cookie", "token"];
 
