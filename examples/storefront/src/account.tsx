@@ -15,9 +15,17 @@ function device(agent: string): string {
   return [browser, system].filter(Boolean).join(" on ") || "Some device";
 }
 
+/** Where Countersign cannot be reached, nobody is signed out, and is told so. */
+function useLogOut(say: (text: string) => void) {
+  const { logout } = useAuth();
+  return (options?: { all: boolean }) =>
+    logout(options).catch((error) => say(`You are still signed in. ${refusal(error).message}`));
+}
+
 /** The menu behind the name; the browser closes it by itself on a click elsewhere or on Escape. */
-export function AccountMenu({ onSignIn }: { onSignIn: () => void }) {
-  const { user, logout } = useAuth();
+export function AccountMenu({ onSignIn, say }: { onSignIn: () => void; say: (text: string) => void }) {
+  const { user } = useAuth();
+  const logOut = useLogOut(say);
   if (user === undefined) return <span className="account-name" aria-busy="true" />;
   if (user === null) {
     return (
@@ -37,8 +45,8 @@ export function AccountMenu({ onSignIn }: { onSignIn: () => void }) {
         <Link to="/account" onClick={close}>Devices</Link>
         {user.roles.includes("admin") && <Link to="/stock" onClick={close}>Stock</Link>}
         <hr />
-        <button type="button" onClick={() => logout()}>Log out</button>
-        <button type="button" onClick={() => logout({ all: true })}>Log out everywhere</button>
+        <button type="button" onClick={() => logOut()}>Log out</button>
+        <button type="button" onClick={() => logOut({ all: true })}>Log out everywhere</button>
       </div>
     </>
   );
@@ -46,7 +54,8 @@ export function AccountMenu({ onSignIn }: { onSignIn: () => void }) {
 
 export function AccountPage({ say }: { say: (text: string) => void }) {
   useTitle("Devices");
-  const { user, client, logout } = useAuth();
+  const { user, client } = useAuth();
+  const logOut = useLogOut(say);
   const [sessions, setSessions] = useState<Session[]>();
 
   const load = useCallback(() => {
@@ -90,10 +99,10 @@ export function AccountPage({ say }: { say: (text: string) => void }) {
         ))}
       </ul>
       <p className="row">
-        <button type="button" className="main" onClick={() => logout()}>
+        <button type="button" className="main" onClick={() => logOut()}>
           Log out
         </button>
-        <button type="button" onClick={() => logout({ all: true })}>
+        <button type="button" onClick={() => logOut({ all: true })}>
           Log out everywhere
         </button>
       </p>

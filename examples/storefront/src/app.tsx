@@ -9,6 +9,8 @@ import { Missing, ProductPage, Shelf, WishlistPage } from "./shelf";
 import { StockPage } from "./stock";
 import { useWishes, WishesProvider } from "./wishes";
 
+type Say = { say: (text: string) => void };
+
 /** One line at the foot of the page, which goes away by itself. */
 function useToast() {
   const [toast, setToast] = useState<{ text: string }>();
@@ -24,12 +26,12 @@ export function App() {
   const [toast, say] = useToast();
   return (
     <WishesProvider say={say}>
-      <Header />
+      <Header say={say} />
       <Offline />
       <main>
         <Page say={say} />
       </main>
-      <Footer />
+      <Footer say={say} />
       <div className="toast" role="status">
         {toast && <p>{toast}</p>}
       </div>
@@ -37,7 +39,7 @@ export function App() {
   );
 }
 
-function Header() {
+function Header({ say }: Say) {
   const place = usePlace();
   const { slugs, signIn } = useWishes();
   const words = place.pathname === "/" ? (place.searchParams.get("q") ?? "") : "";
@@ -63,7 +65,7 @@ function Header() {
         <Heart full={Boolean(slugs?.length)} />
         {slugs?.length ? <span className="count">{slugs.length}</span> : null}
       </Link>
-      <AccountMenu onSignIn={signIn} />
+      <AccountMenu onSignIn={signIn} say={say} />
     </header>
   );
 }
@@ -86,7 +88,7 @@ function Offline() {
   );
 }
 
-function Page({ say }: { say: (text: string) => void }) {
+function Page({ say }: Say) {
   const place = usePlace();
   const page = useRef<HTMLDivElement>(null);
   const [, kind, slug] = place.pathname.split("/");
@@ -100,7 +102,7 @@ function Page({ say }: { say: (text: string) => void }) {
 
   const shown = () => {
     if (kind === "") return <Shelf words={place.searchParams.get("q") ?? ""} />;
-    if (kind === "product" && slug) return <ProductPage key={slug} slug={decodeURIComponent(slug)} />;
+    if (kind === "product" && slug) return <ProductPage key={slug} slug={slug} />;
     if (slug !== undefined) return <Missing />;
     if (kind === "wishlist") return <Members why="A wishlist is somebody’s."><WishlistPage /></Members>;
     if (kind === "account") return <Members why="Devices are somebody’s."><AccountPage say={say} /></Members>;
@@ -127,11 +129,11 @@ function Members({ why, children }: { why: string; children: ReactNode }) {
   );
 }
 
-function Footer() {
+function Footer({ say }: Say) {
   const { client } = useAuth();
   return (
     <footer>
-      <ModeSwitch client={client} />
+      <ModeSwitch client={client} say={say} />
       <p className="soft">An example of Countersign. Nothing here is for sale.</p>
     </footer>
   );

@@ -31,7 +31,7 @@ const MODES: Record<Mode, { title: string; text: string }> = {
 };
 
 /** Says which is in use and what that means. The other begins signed out: logins do not move. */
-export function ModeSwitch({ client }: { client: Client }) {
+export function ModeSwitch({ client, say }: { client: Client; say: (text: string) => void }) {
   const [busy, setBusy] = useState(false);
 
   async function change(to: Mode) {
@@ -41,6 +41,7 @@ export function ModeSwitch({ client }: { client: Client }) {
     } catch {
       // Offline, say: then the cookies would still be there, for a page that believes it has no login.
       setBusy(false);
+      say("You are still signed in, and so the mode stays: Countersign cannot be reached just now.");
       return;
     }
     localStorage.setItem(KEPT, to);

@@ -4,7 +4,12 @@ import { useAuth } from "@countersign/client/react";
 import { SignInDialog } from "./sign-in";
 import { read, refusal, type Product } from "./shop";
 
-type Wish = { product: Pick<Product, "slug" | "name">; wanted: boolean };
+type Wish = {
+  product: Pick<Product, "slug" | "name">;
+  wanted: boolean;
+  /** Whose it is; nobody's yet where the dialog says that it goes to whoever signs in. */
+  owner?: string | undefined;
+};
 
 type Wishes = {
   /** The slugs; `undefined` while they are not known, or nobody is signed in. */
@@ -40,7 +45,7 @@ export function WishesProvider({ children, say }: { children: ReactNode; say: (t
 
   const wish = useCallback(
     async (product: Wish["product"], wanted: boolean) => {
-      kept.current = { product, wanted };
+      kept.current = { product, wanted, owner };
       try {
         const method = wanted ? "PUT" : "DELETE";
         await client.fetch(`/api/wishes/${product.slug}`, { method }).then((response) => read(response));
@@ -49,20 +54,24 @@ export function WishesProvider({ children, say }: { children: ReactNode; say: (t
         await load();
       } catch (error) {
         const { status, message } = refusal(error);
-        if (status === 401) setAsking({ name: product.name });
-        else if (status === 0) say("You are offline. Your wish is kept, and sent when you are back.");
+        if (status === 401) {
+          kept.current = { product, wanted };
+          setAsking({ name: product.name });
+        } else if (status === 0) say("You are offline. Your wish is kept, and sent when you are back.");
         else {
           kept.current = null;
           say(message);
         }
       }
     },
-    [client, load, say],
+    [client, load, owner, say],
   );
 
   const resume = useCallback(() => {
     const waiting = kept.current;
-    if (waiting && owner) return wish(waiting.product, waiting.wanted);
+    if (!waiting || !owner) return load();
+    if (waiting.owner === undefined || waiting.owner === owner) return wish(waiting.product, waiting.wanted);
+    kept.current = null;
     return load();
   }, [load, owner, wish]);
 

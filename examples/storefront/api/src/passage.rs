@@ -87,15 +87,20 @@ impl Passage {
                 why,
             ));
         };
-        // The route was matched with `/auth` before it; a query is nobody's here.
-        let path = parts.uri.path().trim_start_matches("/auth");
+        // A query is nobody's here.
+        let path = parts.uri.path().trim_start_matches("/auth/");
+        // An address would be tidied on its way, and be another than the one that was matched.
+        if path.contains(['%', '.', '\\']) {
+            let why = "There is nothing here";
+            return Ok(refused(StatusCode::NOT_FOUND, "not_found", why));
+        }
         let mut headers = copied(&parts.headers, &ASKED);
         if let Ok(address) = HeaderValue::try_from(from.ip().to_string()) {
             headers.insert("x-forwarded-for", address);
         }
         let request = self
             .client
-            .request(parts.method, format!("{}{path}", self.issuer));
+            .request(parts.method, format!("{}/{path}", self.issuer));
         let mut answer = request.headers(headers).body(body).send().await?;
         let mut text = Vec::new();
         while let Some(piece) = answer.chunk().await? {

@@ -261,6 +261,10 @@ async fn the_passage_passes_on_what_pages_need_and_nothing_that_a_client_makes_u
         "/auth/oauth2/introspect",
         "/auth/verify",
         "/auth/sessions/../metrics",
+        "/auth/sessions/..",
+        "/auth/sessions/%2e%2e",
+        "/auth/sessions/..%2fmetrics",
+        "/auth/sessions/..\\metrics",
         "/auth/",
     ] {
         let request =
