@@ -50,6 +50,10 @@ for (const mode of MODES) {
     const wish = { cookie: "Quiet clock", token: "Small olive tree" }[mode];
     await tab.heart(wish).click();
     await tab.wished(wish);
+    await tab.logOut();
+    assert.equal(await tab.wishes(), 0);
+    await tab.signIn("ada");
+    await tab.wished(wish);
 
     // An answer about Ada's wishes that arrives when she has left.
     let release;
@@ -70,8 +74,11 @@ for (const mode of MODES) {
     const loaded = tab.page.waitForResponse("**/api/wishes");
     await tab.signIn("bob");
     await loaded;
+    const late = tab.page.waitForResponse("**/api/wishes");
     release();
-    await tab.page.unroute("**/api/wishes", { behavior: "wait" });
+    await (await late).finished();
+    await tab.painted();
+    await tab.page.unroute("**/api/wishes");
     assert.equal(await tab.wishes(), 0);
     await tab.heart("Kitchen radio").click();
     await tab.wished("Kitchen radio");

@@ -164,6 +164,8 @@ async function visit(page, url, path) {
     isSignedInAs: (name) => page.locator(".account-name", { hasText: name }).waitFor(),
     isSignedOut: (timeout = PATIENCE) => page.locator(".account-name", { hasText: "Sign in" }).waitFor({ timeout }),
     wished: (name) => page.locator(`button[aria-pressed=true][aria-label="Wish for ${name}"]`).waitFor(),
+    /** What the page knows by now is on the screen. */
+    painted: () => page.evaluate(() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))),
     wishes: () => page.locator("button.wish[aria-pressed=true]").count(),
 
     /** The access token, from where it is held. A script in the page could not do that with a cookie. */
