@@ -1,6 +1,6 @@
 import type { LoginAnswer, Registered, RegisterBody, Session, Sessions, User } from "./api.js";
 import { CountersignError, refusal, retryAfter, unreachable } from "./errors.js";
-import { attempt, channel, here, lock, sleep, type Platform } from "./tabs.js";
+import { attempt, channel, here, lock, settled, sleep, type Platform } from "./tabs.js";
 
 export interface ClientOptions {
   /** Countersign's public URL, or a path on the page's own site such as `/auth`. */
@@ -85,7 +85,11 @@ interface Grant {
   refresh_token?: string;
 }
 
-type News = { user?: string; out?: boolean; old?: string; grant?: Grant };
+/**
+ * What tabs tell each other: `grant` replaces the login of `version`; `out`: that login has ended;
+ * else it is new. Storage of one tab shows in another a moment later, after the news of it even.
+ */
+type News = { version: string | undefined; out?: boolean; user?: string | undefined; grant?: Grant | undefined };
 
 /** What is left of `left` seconds after a wait; 0 where that is too long. */
 const less = (left: number, wait = Infinity): number => Math.max(0, left - wait - 0.1);
@@ -134,17 +138,21 @@ export function createClient(options: ClientOptions): Client {
   }
 
   const locked = lock(name, platform, where !== "memory", kept);
-  const tabs = channel<News>(name, platform, (news) => {
-    if (closed) return;
-    if (news.grant) {
-      // A tab that was duplicated has our tokens, and has just traded them.
-      if (read()?.version === news.old) write(news.grant);
-    } else if (mode !== "token" || shared) {
-      if (news.out && !(shared && read())) forget();
-      else void load().catch(() => {});
-    } else if (news.out && user && news.user === user.id) {
-      // Its own login, but the same person has left.
-      void logout(undefined, true).catch(() => {});
+  const tabs = channel<News>(name, platform, async ({ version, out, user: who, grant }) => {
+    if (grant) {
+      // This tab was duplicated, and the other has just traded the tokens that both have.
+      if (read()?.version === version) write(grant);
+    } else if (where !== "localStorage" && mode === "token") {
+      // A login of its own, but the same person has left.
+      if (out && user && who === user.id) await logout(undefined, true);
+    } else if (out) {
+      const mine = shared && read()?.version;
+      // Nothing is removed from storage here: that was done, and there may be another login by now.
+      if (!mine || mine === version) forget(true);
+      else await load();
+    } else {
+      if (shared) await settled(() => read()?.version === version);
+      await load();
     }
   });
 
@@ -168,10 +176,11 @@ export function createClient(options: ClientOptions): Client {
     for (const listener of [...listeners]) listener(user);
   }
 
-  /** Signed out, as far as this tab goes. */
-  function forget(): void {
+  /** Signed out; with `here` only as far as this tab goes. */
+  function forget(here?: boolean): void {
     epoch++;
-    write(undefined);
+    if (here) memory = undefined;
+    else write(undefined);
     set(null);
   }
 
@@ -222,7 +231,9 @@ export function createClient(options: ClientOptions): Client {
 
   /** The login of this version is no good any more: gets the next, or finds out that there is none. */
   function refresh(version: string | undefined): Promise<boolean> {
-    refreshing ??= locked(async () => {
+    refreshing ??= locked(async (waited) => {
+      // Whoever was waited for has probably refreshed.
+      if (waited) await settled(() => read()?.version !== version);
       const grant = read();
       // Another tab was here first.
       if (grant?.version !== version) return !!grant;
@@ -235,10 +246,10 @@ export function createClient(options: ClientOptions): Client {
         if ((why as CountersignError).status !== 401) throw why;
         if (read()?.version !== version) return !!read();
         forget();
-        if (where === "localStorage") tabs.tell({ out: true });
+        if (where === "localStorage") tabs.tell({ version, out: true });
         return false;
       }
-      if (where === "sessionStorage") tabs.tell({ old: version, grant: read() });
+      if (where === "sessionStorage") tabs.tell({ version, grant: read() });
       return true;
     }).finally(() => (refreshing = undefined));
     return refreshing;
@@ -337,13 +348,15 @@ export function createClient(options: ClientOptions): Client {
     return user ?? null;
   }
 
+  function left(quietly?: boolean): void {
+    const news = { version: read()?.version, out: true, user: user?.id };
+    forget();
+    if (!quietly) tabs.tell(news);
+  }
+
   async function logout(options?: { all?: boolean }, quietly?: boolean): Promise<void> {
     const { all } = options ?? {};
-    const id = user?.id;
-    const done = () => {
-      forget();
-      if (!quietly) tabs.tell({ out: true, user: id });
-    };
+    const done = () => left(quietly);
     try {
       if (all) return await change("/logout", { all }, done);
       await patiently(() => locked(() => post("/logout", { refresh_token: read()?.refresh_token }).then(done)));
@@ -373,7 +386,7 @@ export function createClient(options: ClientOptions): Client {
           keep(answer);
         }),
       );
-      tabs.tell({});
+      tabs.tell({ version: read()?.version });
       const signedIn = await load();
       if (!signedIn) throw new CountersignError(401, "token_revoked", "The login has ended already");
       return signedIn;
@@ -392,12 +405,7 @@ export function createClient(options: ClientOptions): Client {
       return changed;
     },
     changePassword: (body) => change("/password", body, keep),
-    deleteAccount: (proof) =>
-      change("/profile/delete", proof, () => {
-        const id = user?.id;
-        forget();
-        tabs.tell({ out: true, user: id });
-      }),
+    deleteAccount: (proof) => change("/profile/delete", proof, () => left()),
     sessions: async () => (await call<Sessions>("/sessions")).sessions,
     endSession: (id) => call(`/sessions/${encodeURIComponent(id)}`, "DELETE"),
     get ready() {

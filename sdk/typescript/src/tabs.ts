@@ -42,6 +42,14 @@ export const sleep = (ms: number, signal?: AbortSignal | null): Promise<void> =>
     signal?.addEventListener("abort", stop, { once: true });
   });
 
+/** Waits until it holds, a tenth of a second at most. */
+export async function settled(holds: () => boolean): Promise<void> {
+  for (let tries = 0; tries < 10 && !holds(); tries++) await sleep(10);
+}
+
+/** An act, which is told whether it had to wait for another tab's. */
+type Act<T> = (waited: boolean) => Promise<T>;
+
 /** One at a time within this tab. */
 function queue(): <T>(act: () => Promise<T>) => Promise<T> {
   let last: Promise<unknown> = Promise.resolve();
@@ -57,11 +65,17 @@ function queue(): <T>(act: () => Promise<T>) => Promise<T> {
  * (pages without https). The mark cannot be perfect, and need not be: the server answers two
  * refreshes at once with the same successor.
  */
-export function lock(name: string, platform: Platform, across: boolean, store?: Store): <T>(act: () => Promise<T>) => Promise<T> {
+export function lock(name: string, platform: Platform, across: boolean, store?: Store): <T>(act: Act<T>) => Promise<T> {
   const { locks } = platform;
   const inTurn = queue();
-  if (across && locks) return (act) => inTurn(() => locks.request(name, act) as ReturnType<typeof act>);
-  if (!across || !store) return inTurn;
+  if (across && locks) {
+    return (act) =>
+      inTurn(async () => {
+        const [free, done] = await locks.request(name, { ifAvailable: true }, async (lock) => [lock, lock && (await act(false))] as const);
+        return free ? done! : locks.request(name, () => act(true));
+      });
+  }
+  if (!across || !store) return (act) => inTurn(() => act(false));
   const key = `${name} lock`;
   const held = () => attempt(() => store.getItem(key)) ?? "";
   return (act) =>
@@ -69,12 +83,14 @@ export function lock(name: string, platform: Platform, across: boolean, store?: 
       const mine = Math.random().toString(36);
       // A mark is good for 12 s: a tab that was closed meanwhile must not stop the others.
       const taken = () => Number(held().split(" ")[1]) > Date.now();
+      let waited = false;
       for (let tries = 0; held().split(" ")[0] !== mine && tries < 400; tries++) {
-        if (!taken()) attempt(() => store.setItem(key, `${mine} ${Date.now() + 12_000}`));
+        if (taken()) waited = true;
+        else attempt(() => store.setItem(key, `${mine} ${Date.now() + 12_000}`));
         await sleep(20 + Math.random() * 20);
       }
       try {
-        return await act();
+        return await act(waited);
       } finally {
         if (held().split(" ")[0] === mine) attempt(() => store.removeItem(key));
       }
@@ -82,10 +98,10 @@ export function lock(name: string, platform: Platform, across: boolean, store?: 
 }
 
 /** Tells the other tabs, and hears them: by BroadcastChannel, or by what happens to storage. */
-export function channel<M>(name: string, platform: Platform, hear: (message: M) => void): { tell(message: M): void; close(): void } {
+export function channel<M>(name: string, platform: Platform, hear: (message: M) => Promise<void>): { tell(message: M): void; close(): void } {
   if (platform.BroadcastChannel) {
     const channel = new platform.BroadcastChannel(name);
-    channel.onmessage = (event: MessageEvent<M>) => hear(event.data);
+    channel.onmessage = (event: MessageEvent<M>) => void hear(event.data).catch(() => {});
     // In Node, hearing others is no reason to stay.
     (channel as { unref?(): void }).unref?.();
     return { tell: (message) => channel.postMessage(message), close: () => channel.close() };
@@ -93,7 +109,7 @@ export function channel<M>(name: string, platform: Platform, hear: (message: M) 
   const key = `${name} news`;
   const store = platform.localStorage;
   const heard = (event: StorageEvent) => {
-    if (event.key === key && event.newValue) hear(JSON.parse(event.newValue)[0]);
+    if (event.key === key && event.newValue) hear(JSON.parse(event.newValue)[0]).catch(() => {});
   };
   globalThis.addEventListener?.("storage", heard);
   return {

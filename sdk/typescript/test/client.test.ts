@@ -116,9 +116,13 @@ describe.each(["cookie", "token", "session"] as const)("in %s mode", (mode) => {
     const renamed = await client.updateProfile({ username: `${username}x`, current_password: PASSWORD });
     expect(client.user).toBe(renamed);
     expect((await client.profile()).username).toBe(`${username}x`);
+    browser.sent.length = 0;
     expect((await refusal(client.changePassword({ current_password: "wrong-wrong-41", new_password: "amber-lantern-77" }))).code).toBe(
       "invalid_credentials",
     );
+    expect((await refusal(client.updateProfile({ username, current_password: "wrong-wrong-41" }))).code).toBe("invalid_credentials");
+    // Neither was refreshed upon and tried again: a second try would count against the limit.
+    expect(browser.sent.map(({ method, path }) => `${method} ${path}`)).toEqual(["POST /password", "PATCH /profile"]);
     await client.changePassword({ current_password: PASSWORD, new_password: "amber-lantern-77" });
     expect((await client.profile()).username).toBe(`${username}x`);
 
@@ -208,21 +212,15 @@ describe.each(["cookie", "token"] as const)("refresh in %s mode", (mode) => {
   });
 
   test("comes upon a 401, and the request is repeated with its body", async () => {
-    const brief = await Server.start({ COUNTERSIGN_TOKEN__LIFETIME: "1s" });
+    const brief = await Server.start({ COUNTERSIGN_TOKEN__LIFETIME: "4s" });
     try {
       brief.addUser("ada");
       const browser = new Browser(brief.url);
       const client = browser.tab({ mode });
       await client.login({ username: "ada", password: PASSWORD });
+      await new Promise((resolve) => setTimeout(resolve, 4100));
       // This clock is slow: it does not see what has expired.
       later(-3600);
-      await eventually(async () => {
-        later(-3600);
-        await client.profile();
-        return browser.count("/refresh") > 0;
-      });
-      await new Promise((resolve) => setTimeout(resolve, 1100));
-      later(-7200);
       browser.sent.length = 0;
       const renamed = await client.updateProfile({ username: "lovelace", current_password: PASSWORD });
       expect([renamed.username, client.user!.username]).toEqual(["lovelace", "lovelace"]);
@@ -349,6 +347,13 @@ describe("whom the token is shown to", () => {
     expect(browser.count("/refresh")).toBe(1);
   });
 
+  test("a stream does not wait for a busy server either", async () => {
+    await using busy = await service(() => [503, { "Retry-After": "0" }]);
+    const client = browser.tab({ mode: "token", origins: [busy.url] });
+    const answer = await client.fetch(busy.url, { method: "POST", body: new Blob(["x"]).stream(), duplex: "half" } as RequestInit);
+    expect([answer.status, busy.asked.length]).toEqual([503, 1]);
+  });
+
   test.each([
     ["a string", () => ({ body: "twice" })],
     ["a form", () => ({ body: new URLSearchParams({ a: "twice" }) })],
@@ -415,6 +420,30 @@ describe("where tokens are kept", () => {
     }
   });
 });
+
+test("a login waits while the server hashes too many others, or says so where it must not wait", async () => {
+  const slow = await Server.start({
+    COUNTERSIGN_LIMITS__HASHING_QUEUE: "4",
+    COUNTERSIGN_LIMITS__LOGIN_FAILURES: "1000",
+    COUNTERSIGN_PASSWORD__ARGON2__MEMORY_KIB: "19456",
+    COUNTERSIGN_PASSWORD__ARGON2__ITERATIONS: "6",
+  });
+  slow.addUser("ada");
+  const browser = new Browser(slow.url);
+  try {
+    const all = (patience: number) =>
+      Promise.allSettled(Array.from({ length: 24 }, () => browser.tab({ mode: "token", patience }).login({ username: "ada", password: PASSWORD })));
+    const refused = (await all(0)).flatMap((one) => (one.status === "rejected" ? [one.reason] : []));
+    expect(refused.length).toBeGreaterThan(0);
+    expect(new Set(refused.map(({ status, code, retryAfter }) => `${status} ${code} ${retryAfter > 0}`))).toEqual(new Set(["503 busy true"]));
+    browser.sent.length = 0;
+    expect((await all(60)).map(({ status }) => status)).toEqual(Array(24).fill("fulfilled"));
+    expect(browser.sent.some(({ status }) => status === 503)).toBe(true);
+  } finally {
+    browser.close();
+    await slow.stop();
+  }
+}, 60_000);
 
 test("a path needs a page that it is on, and nothing is asked before it is used", () => {
   const client = createClient({ baseUrl: "/auth" });

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 
-import { Browser, Shelf } from "./support/browser.js";
+import { Browser, Shelf, View } from "./support/browser.js";
 import { eventually, PASSWORD, Server, someone } from "./support/server.js";
 
 let server: Server;
@@ -44,8 +44,31 @@ describe.each([
     expect(browser.count("/refresh")).toBe(1);
   });
 
+  test("whose storage shows in the others a moment later do the same, and know who is signed in", async () => {
+    const views = new Set<View>();
+    const tabs = Array.from({ length: 10 }, () => browser.tab(options, { localStorage: new View(browser.localStorage, views) }));
+    await Promise.all(tabs.map((tab) => tab.ready));
+    const heard: unknown[] = [];
+    for (const tab of tabs) tab.subscribe((user) => heard.push(user?.id));
+    const { id } = await tabs[0]!.login(account());
+    await eventually(() => tabs.every((tab) => tab.user?.id === id));
+    for (const asker of [2, 5]) {
+      await new Promise((resolve) => setTimeout(resolve, 2 * View.LATE));
+      later(3600);
+      browser.sent.length = 0;
+      const order = [tabs[asker]!, ...tabs];
+      expect(new Set((await Promise.all(order.map((tab) => tab.profile()))).map((user) => user.id))).toEqual(new Set([id]));
+      expect(browser.count("/refresh")).toBe(1);
+    }
+    browser.sent.length = 0;
+    await tabs[7]!.logout();
+    await eventually(() => tabs.every((tab) => tab.user === null));
+    expect(browser.sent.map(({ path }) => path)).toEqual(["/logout"]);
+    expect(heard).toEqual([...Array(10).fill(id), ...Array(10).fill(undefined)]);
+  });
+
   test("that were never told when it expires refresh once upon their 401", async () => {
-    const brief = await Server.start({ COUNTERSIGN_TOKEN__LIFETIME: "1s" });
+    const brief = await Server.start({ COUNTERSIGN_TOKEN__LIFETIME: "4s" });
     try {
       brief.addUser("ada");
       browser = new Browser(brief.url);
@@ -55,7 +78,7 @@ describe.each([
       // The clocks of the tabs are slow, so that only the server knows.
       if (options.mode === "cookie") browser.localStorage.items.clear();
       else browser.localStorage.setItem("jwt", browser.localStorage.getItem("jwt")!.replace(/"due":\d+/, '"due":9e15'));
-      await new Promise((resolve) => setTimeout(resolve, 1100));
+      await new Promise((resolve) => setTimeout(resolve, 4100));
       const users = await Promise.all(tabs.map((tab) => tab.profile()));
       expect(new Set(users.map(({ username }) => username))).toEqual(new Set(["ada"]));
       expect(browser.sent.filter(({ status }) => status === 401).length).toBe(10);
@@ -149,6 +172,27 @@ test("a duplicated tab, which has a copy of sessionStorage, keeps up with the to
     browser.close();
     await strict.stop();
   }
+});
+
+test("who is refused a refresh that another tab has made meanwhile goes on with that one's login", async () => {
+  const [old, fresh] = [account(), account()];
+  const options = { mode: "token", storage: "localStorage" } as const;
+  const other = new Browser(server.url);
+  await other.tab(options).login(fresh);
+  const client = browser.tab(options, {
+    fetch: async (...args) => {
+      const answer = await browser.fetch(...args);
+      // As where locks are missing and the mark was lost.
+      if (answer.url.endsWith("/refresh")) browser.localStorage.setItem("jwt", other.localStorage.getItem("jwt")!);
+      return answer;
+    },
+  });
+  await client.login(old);
+  server.cli("session", "revoke", "--user", old.username);
+  await eventually(async () => (await client.profile()).username === fresh.username);
+  expect(browser.sent.findLast(({ path }) => path === "/refresh")!.status).toBe(401);
+  expect(browser.localStorage.getItem("jwt")).not.toBeNull();
+  other.close();
 });
 
 test("pages without https: locks by a mark, which a closed tab does not keep for ever", async () => {

@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
-import { readFloor, Floors, subject, subjects, type Scope } from "../src/server/floors.js";
+import { type Floor, readFloor, Floors, subject, subjects, type Scope } from "../src/server/floors.js";
 import { createVerifier, followerOf, verifierOn, type Verifier, type VerifierOptions } from "../src/server/verifier.js";
 import type { Follower } from "../src/server/follower.js";
 import { Refused, Stale } from "../src/server.js";
@@ -109,6 +109,10 @@ describe("subjects and floors", () => {
     expect(held.judge([A], 1)).toBe("revoked");
     held.prune(20);
     expect(held.size).toBe(0);
+    // One that was renewed holds nobody back.
+    held.apply([[1, A, 30], [2, B, 40], [3, A, 50]].map(([seq, subject, expires]) => ({ seq, subject, expires, revoked: true }) as Floor), 3);
+    held.prune(45);
+    expect([held.size, held.judge([A], 2), held.judge([B], 1)]).toEqual([1, "revoked", undefined]);
   });
 });
 
@@ -464,6 +468,31 @@ describe("the log", () => {
   });
 });
 
+test("a question is never led to another address, where the credentials would go along", async () => {
+  const other = await Feed.start();
+  made.push(other);
+  other.says(answer(300));
+  feed.says(answer(200), [307, {}, { Location: `${other.url}/revocations` }]);
+  const verifier = follow({ credentials: { id: "reports", secret: "s3cret" } });
+  await verifier.ask();
+  await expect(verifier.ask()).rejects.toThrow();
+  expect(other.asked).toEqual([]);
+});
+
+test("keys that are not what they say, or too short, are of no use", async () => {
+  const rsa = new Signer("rsa", "RS256");
+  const short = new Signer("short", "RS256", 1024);
+  const labelled = { ...signer.jwk, alg: "RS256" };
+  const encrypting = { ...new Signer("enc").jwk, use: "enc" };
+  feed.jwks = { keys: [labelled, short.jwk, encrypting, null, 7, { kid: "empty" }, rsa.jwk] };
+  feed.says(answer(200));
+  const verifier = follow();
+  await verifier.ask();
+  expect([...verifier.follower.keys.keys()]).toEqual(["rsa"]);
+  expect(await refusal(verifier, short.token())).toBe("token_signature_invalid");
+  expect(await refusal(verifier, rsa.token())).toBeUndefined();
+});
+
 describe("following", () => {
   const start = (options: Partial<VerifierOptions> = {}) => {
     const verifier = createVerifier({ issuer: feed.url, log: () => {}, ...options });
@@ -507,6 +536,34 @@ describe("following", () => {
     feed.beforeAnswer = () => at.push(performance.now());
     await start().ready;
     expect(at[1]! - at[0]!).toBeGreaterThanOrEqual(498);
+  });
+
+  test("who waits for the end of a login hears of it: revoked, expired, or not to be known", async () => {
+    let asked = 0;
+    const later = [answer(300, [[250, "user", USER, "revoked"]]), answer(300, [], { now: NOW + 2000 })];
+    let next = () => {};
+    feed.beforeAnswer = () => {
+      if (asked++ === 0) return feed.says(answer(200));
+      return new Promise<void>((go) => (next = () => (feed.says(later.shift()!), go())));
+    };
+    const verifier = start({ policy: "lenient" });
+    await verifier.ready;
+    const [revoked, expired] = [verifier.ended(signer.token()), verifier.ended(signer.token({ sub: "43" }))];
+    const stopped = new AbortController();
+    const never = verifier.ended(signer.token({ sub: "44" }), stopped.signal);
+    stopped.abort(new Error("enough"));
+    await expect(never).rejects.toThrow("enough");
+    await eventually(() => asked === 2);
+    expect(await Promise.race([revoked, expired, new Promise((resolve) => setTimeout(resolve, 50, "both go on"))])).toBe("both go on");
+    next();
+    expect(await revoked).toMatchObject({ code: "token_revoked" });
+    await eventually(() => asked === 3);
+    next();
+    expect(await expired).toMatchObject({ code: "token_expired" });
+    await eventually(() => asked >= 4);
+    const end = verifier.ended(signer.token({ sub: "45", iat: NOW + 2000, nbf: NOW + 2000, exp: NOW + 2900 }));
+    verifier.close();
+    expect(await end).toBeInstanceOf(Stale);
   });
 
   test("a frozen link ends the lease in time, and is given up", async () => {

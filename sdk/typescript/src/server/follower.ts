@@ -53,6 +53,7 @@ export class Follower {
   #looked: Moment | undefined;
   #look: Promise<void> | undefined;
   readonly #catchingUp = new Set<{ rev: number; done: () => void }>();
+  readonly #hearing = new Set<() => void>();
   #ready!: () => void;
   readonly ready = new Promise<void>((resolve) => (this.#ready = resolve));
 
@@ -119,6 +120,18 @@ export class Follower {
     });
   }
 
+  /** Calls back once, at the next answer or when it is closed. */
+  onChange(hear: () => void): () => void {
+    this.#hearing.add(hear);
+    return () => this.#hearing.delete(hear);
+  }
+
+  #changed(): void {
+    const hearing = [...this.#hearing];
+    this.#hearing.clear();
+    for (const hear of hearing) hear();
+  }
+
   /** Follows until it is closed. */
   async run(): Promise<void> {
     const { log } = this.#options;
@@ -177,6 +190,7 @@ export class Follower {
     }
     this.floors.prune(this.now());
     for (const one of [...this.#catchingUp]) if (this.floors.seq >= one.rev) one.done();
+    this.#changed();
   }
 
   /** Keys and issuer. The version in the query keeps caches on the way from answering. */
@@ -199,5 +213,6 @@ export class Follower {
     this.#closing.abort();
     this.#asOf = undefined;
     for (const one of [...this.#catchingUp]) one.done();
+    this.#changed();
   }
 }

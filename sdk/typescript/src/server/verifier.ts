@@ -48,6 +48,11 @@ export interface Verifier {
   readonly ready: Promise<void>;
   /** The claims of a token that is good now. Rejects with {@link Refused} or {@link Stale}. */
   verify(token: string): Promise<Claims>;
+  /**
+   * Settles when the token is good no longer, with why: for what outlives its request, such as a
+   * WebSocket. Rejects with the reason of `signal`, once nobody wants to know any more.
+   */
+  ended(token: string, signal?: AbortSignal): Promise<Refused | Stale>;
   status(): Status;
   /** Stops following, so that the process can end. */
   close(): void;
@@ -144,16 +149,48 @@ export function verifierOn(follower: Follower, { audience = "countersign", secre
 
   const holdsStill = ({ key, kid }: Examined) => key === (shared ?? follower.keys.get(kid));
 
+  async function verify(token: string): Promise<Claims> {
+    let examined = verified.get(token);
+    if (!examined || !holdsStill(examined)) {
+      examined = await examine(token);
+      remember(token, examined);
+    }
+    return judge(examined);
+  }
+
+  /** A second, or until the follower knows more: time alone ends tokens and leases, too. */
+  function news(signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const done = (settle: () => void) => {
+        clearTimeout(timer);
+        unhear();
+        signal?.removeEventListener("abort", stop);
+        settle();
+      };
+      const stop = () => done(() => reject(signal!.reason));
+      const timer = setTimeout(() => done(resolve), 1000);
+      const unhear = follower.onChange(() => done(resolve));
+      signal?.addEventListener("abort", stop);
+    });
+  }
+
+  async function ended(token: string, signal?: AbortSignal): Promise<Refused | Stale> {
+    for (;;) {
+      signal?.throwIfAborted();
+      try {
+        await verify(token);
+      } catch (why) {
+        if (why instanceof Refused || why instanceof Stale) return why;
+        throw why;
+      }
+      await news(signal);
+    }
+  }
+
   return {
     ready: follower.ready,
-    async verify(token) {
-      let examined = verified.get(token);
-      if (!examined || !holdsStill(examined)) {
-        examined = await examine(token);
-        remember(token, examined);
-      }
-      return judge(examined);
-    },
+    verify,
+    ended,
     status: () => ({ seq: follower.floors.seq, floors: follower.floors.size, age: follower.age, fresh: follower.fresh }),
     close: () => follower.close(),
   };

@@ -10,13 +10,39 @@ export class Shelf implements Store {
   removeItem = (key: string) => void this.items.delete(key);
 }
 
+/** One tab's view of a Storage: what another tab writes shows here some milliseconds later, as in browsers with a process for each tab. */
+export class View implements Store {
+  static readonly LATE = 15;
+  readonly #items: Map<string, string>;
+  readonly #others: Set<View>;
+
+  constructor(shelf: Shelf, others: Set<View>) {
+    this.#items = new Map(shelf.items);
+    this.#others = others.add(this);
+  }
+
+  getItem = (key: string) => this.#items.get(key) ?? null;
+  setItem = (key: string, value: string) => this.#write((items) => items.set(key, value));
+  removeItem = (key: string) => this.#write((items) => items.delete(key));
+
+  #write(write: (items: Map<string, string>) => void): void {
+    write(this.#items);
+    for (const other of this.#others) if (other !== this) setTimeout(() => write(other.#items), View.LATE);
+  }
+}
+
 /** Web Locks: one holder for a name, the others in their order. */
 export class Locks {
   readonly #last = new Map<string, Promise<unknown>>();
-  readonly request = ((name: string, act: () => Promise<unknown>) => {
-    const mine = (this.#last.get(name) ?? Promise.resolve()).then(act);
+  readonly #held = new Map<string, number>();
+  readonly request = (async (name: string, ...rest: [LockOptions, LockGrantedCallback<unknown>] | [LockGrantedCallback<unknown>]) => {
+    const act = rest.at(-1) as LockGrantedCallback<unknown>;
+    const held = this.#held.get(name) ?? 0;
+    if (rest.length > 1 && (rest[0] as LockOptions).ifAvailable && held) return act(null);
+    this.#held.set(name, held + 1);
+    const mine = (this.#last.get(name) ?? Promise.resolve()).then(() => act({ name, mode: "exclusive" }));
     this.#last.set(name, mine.catch(() => {}));
-    return mine;
+    return mine.finally(() => this.#held.set(name, this.#held.get(name)! - 1));
   }) as LockManager["request"];
 }
 

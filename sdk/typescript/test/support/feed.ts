@@ -92,13 +92,14 @@ export class Signer {
   constructor(
     readonly kid = "k1",
     readonly alg: "ES256" | "EdDSA" | "RS256" = "ES256",
+    modulusLength = 2048,
   ) {
     const pair =
       alg === "ES256"
         ? generateKeyPairSync("ec", { namedCurve: "P-256" })
         : alg === "EdDSA"
           ? generateKeyPairSync("ed25519")
-          : generateKeyPairSync("rsa", { modulusLength: 2048 });
+          : generateKeyPairSync("rsa", { modulusLength });
     this.#private = pair.privateKey;
     this.jwk = { ...pair.publicKey.export({ format: "jwk" }), kid, alg, use: "sig" };
   }
