@@ -56,7 +56,12 @@ for (const mode of MODES) {
   test(`${mode}: where a refresh is refused, the wish waits for the login and is made then`, async () => {
     const tab = await world.visitor(mode);
     await tab.signIn("ada");
-    world.cli("session", "revoke", "--user", "ada");
+    const revoke = async () => {
+      const token = await tab.token();
+      world.cli("session", "revoke", "--user", "ada");
+      await world.refuses(token, "token_revoked", 1000);
+    };
+    await revoke();
     const refused = tab.page.waitForResponse((answer) => answer.url().endsWith("/auth/refresh"));
     await tab.heart("Enamel kettle").click();
     assert.equal((await refused).status(), 401);
@@ -66,7 +71,7 @@ for (const mode of MODES) {
     assert.ok((await world.ask(await tab.token())).body.includes("kettle"));
 
     // Who closes the dialog has changed their mind.
-    world.cli("session", "revoke", "--user", "ada");
+    await revoke();
     await tab.heart("Stoneware mug").click();
     await tab.dialog.waitFor();
     await tab.page.keyboard.press("Escape");

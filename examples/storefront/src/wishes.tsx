@@ -51,7 +51,6 @@ export function WishesProvider({ children, say }: { children: ReactNode; say: (t
         await client.fetch(`/api/wishes/${product.slug}`, { method }).then((response) => read(response));
         kept.current = null;
         say(wanted ? `${product.name} is on your wishlist.` : `${product.name} is off your wishlist.`);
-        await load();
       } catch (error) {
         const { status, message } = refusal(error);
         if (status === 401) {
@@ -62,7 +61,10 @@ export function WishesProvider({ children, say }: { children: ReactNode; say: (t
           kept.current = null;
           say(message);
         }
+        return;
       }
+      // Made is made, whatever becomes of the list.
+      await load().catch(() => {});
     },
     [client, load, owner, say],
   );
