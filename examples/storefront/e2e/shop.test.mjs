@@ -160,6 +160,18 @@ test("the mode is chosen on the page, and logins do not move with it", async () 
   await tab.close();
 });
 
+test("a page in token mode does not act for whom another tab holds in cookies", async () => {
+  const tab = await world.visitor("cookie");
+  await tab.signIn("bob");
+  await tab.page.evaluate(() => localStorage.setItem("storefront-mode", "token"));
+  const other = await tab.another();
+  await other.isSignedOut();
+  await other.heart("Wool blanket").click();
+  await other.dialog.waitFor();
+  assert.ok(!(await world.ask(await tab.cookie("__Host-token"))).body.includes("blanket"));
+  await tab.close();
+});
+
 test("search finds as one types, and says when there is nothing", async () => {
   const tab = await world.visitor("cookie");
   await tab.page.getByRole("searchbox", { name: "Search" }).fill("enamel");

@@ -8,11 +8,14 @@ const KEPT = "storefront-mode";
 
 export const mode: Mode = localStorage.getItem(KEPT) === "token" ? "token" : "cookie";
 
+/** Another tab may still hold its login in cookies, and this page would act as that person. */
+const withoutCookies: typeof fetch = (input, init) => fetch(input, { ...init, credentials: "omit" });
+
 /** In cookie mode Countersign is a path of this origin, in token mode an origin of its own. */
 export function makeClient(issuer: string): Client {
   return mode === "cookie"
     ? createClient({ baseUrl: "/auth", mode })
-    : createClient({ baseUrl: issuer, mode, storage: "sessionStorage" });
+    : createClient({ baseUrl: issuer, mode, storage: "sessionStorage", platform: { fetch: withoutCookies } });
 }
 
 const MODES: Record<Mode, { title: string; text: string }> = {
