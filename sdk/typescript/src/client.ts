@@ -78,6 +78,7 @@ export interface Client {
 
 /** A login as this client knows it. Without tokens in cookie mode, where it is no secret. */
 interface Grant {
+  /** Which login, a dot, and which of its refreshes. */
   version: string;
   /** When to refresh, and until when it is good; on the wall clock, which tabs share. */
   due: number;
@@ -96,8 +97,12 @@ const less = (left: number, wait = Infinity): number => Math.max(0, left - wait 
 /** In milliseconds, and a little more: all who were turned away would come back together. */
 const spread = (wait: number): number => (wait + 0.1 + Math.random() * 0.2) * 1000;
 
-/** Longer without an answer than this, and a refresh counts as lost. */
-const LOST_AFTER = 10_000;
+const word = (): string => Math.random().toString(36).slice(2);
+const loginOf = (version: string): string | undefined => version.split(".")[0];
+
+/** Longer without an answer than this, and it counts as lost; a password may have to wait for others to be hashed. */
+const LOST_AFTER = 35_000;
+const REFRESH_LOST_AFTER = 10_000;
 
 export function createClient(options: ClientOptions): Client {
   const { mode = "cookie", storage = "memory", patience = 30 } = options;
@@ -156,10 +161,11 @@ export function createClient(options: ClientOptions): Client {
     }
   });
 
-  function keep(answer: LoginAnswer): void {
+  /** Takes an answer: a new login, or more of the one under `version`. */
+  function keep(answer: LoginAnswer, version = word()): void {
     const ms = answer.expires_in * 1000;
     const grant: Grant = {
-      version: Math.random().toString(36).slice(2),
+      version: `${loginOf(version)}.${word()}`,
       // Half a minute early, or a tenth of a short life: a request must not arrive with what expired under way.
       due: Date.now() + ms - Math.min(30_000, ms / 10),
     };
@@ -187,14 +193,14 @@ export function createClient(options: ClientOptions): Client {
   // ---- exchanges with Countersign itself ----
 
   /** One request as it stands: no refresh, no waiting. Rejects with CountersignError. */
-  async function post(path: string, body: object, headers: Record<string, string> = {}): Promise<any> {
+  async function post(path: string, body: object, headers: Record<string, string> = {}, lost = LOST_AFTER): Promise<any> {
     const response = await platform
       .fetch(own(path), {
         method: "POST",
         headers: { ...headers, "Content-Type": "application/json" },
         body: JSON.stringify(body),
         credentials: mode === "token" ? "same-origin" : "include",
-        signal: AbortSignal.timeout(LOST_AFTER),
+        signal: AbortSignal.timeout(lost),
       })
       .catch((why) => Promise.reject(unreachable(why)));
     if (!response.ok) throw await refusal(response);
@@ -227,6 +233,12 @@ export function createClient(options: ClientOptions): Client {
     }
   }
 
+  /** Whether what is kept now is still that login: nothing that one person asked for is repeated as another. */
+  function sameLogin(version: string | undefined): boolean {
+    const now = read()?.version;
+    return now !== undefined && (version === undefined || loginOf(now) === loginOf(version));
+  }
+
   let refreshing: Promise<boolean> | undefined;
 
   /** The login of this version is no good any more: gets the next, or finds out that there is none. */
@@ -236,15 +248,15 @@ export function createClient(options: ClientOptions): Client {
       if (waited) await settled(() => read()?.version !== version);
       const grant = read();
       // Another tab was here first.
-      if (grant?.version !== version) return !!grant;
+      if (grant?.version !== version) return sameLogin(version);
       if (mode === "token" && !grant) return false;
-      const trade = () => post("/refresh", { refresh_token: grant?.refresh_token });
+      const trade = () => post("/refresh", { refresh_token: grant?.refresh_token }, {}, REFRESH_LOST_AFTER);
       try {
         // No answer: it may have been lost where the refresh was not. The same token, at once.
-        keep(await trade().catch((why) => (why.status ? Promise.reject(why) : trade())));
+        keep(await trade().catch((why) => (why.status ? Promise.reject(why) : trade())), version);
       } catch (why) {
         if ((why as CountersignError).status !== 401) throw why;
-        if (read()?.version !== version) return !!read();
+        if (read()?.version !== version) return sameLogin(version);
         forget();
         if (where === "localStorage") tabs.tell({ version, out: true });
         return false;
@@ -340,7 +352,7 @@ export function createClient(options: ClientOptions): Client {
         await load();
       } catch (why) {
         await Promise.race([
-          sleep(((why as CountersignError).retryAfter ?? pause) * 1000),
+          sleep(Math.max((why as CountersignError).retryAfter ?? 0, pause) * 1000),
           new Promise((online) => globalThis.addEventListener?.("online", online, { once: true })),
         ]);
       }
@@ -404,7 +416,7 @@ export function createClient(options: ClientOptions): Client {
       set(changed);
       return changed;
     },
-    changePassword: (body) => change("/password", body, keep),
+    changePassword: (body) => change("/password", body, (answer) => keep(answer, read()?.version)),
     deleteAccount: (proof) => change("/profile/delete", proof, () => left()),
     sessions: async () => (await call<Sessions>("/sessions")).sessions,
     endSession: (id) => call(`/sessions/${encodeURIComponent(id)}`, "DELETE"),

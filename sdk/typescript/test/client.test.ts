@@ -184,6 +184,41 @@ describe.each(["cookie", "token", "session"] as const)("in %s mode", (mode) => {
     offline.close();
   });
 
+  test.each([
+    ["a request of a stranger", false, false],
+    ["a request of somebody else", false, true],
+    ["the first look at a stranger", true, false],
+    ["the first look at somebody else", true, true],
+  ])("the answer to %s, made before a login, says nothing after it", async (_, look, somebody) => {
+    const [first, second] = [await account(), await account()];
+    const options = { mode, storage: "localStorage" } as const;
+    if (somebody) await browser.tab(options).login(first);
+    let release = () => {};
+    let hold: Promise<void> | undefined = new Promise((resolve) => (release = resolve));
+    const client = browser.tab({
+      ...options,
+      platform: {
+        fetch: async (...args) => {
+          const held = hold;
+          hold = undefined;
+          const answer = await browser.fetch(...args);
+          await held;
+          return answer;
+        },
+      },
+    });
+    const asked = look ? client.ready : client.fetch(`${server.url}/profile`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    // A stranger without tokens is known without a question.
+    hold = undefined;
+    const user = await client.login(second);
+    release();
+    await asked;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(client.user).toEqual(user);
+    expect((await client.profile()).username).toBe(second.username);
+  });
+
   test("the first state is asked for until there is an answer", async () => {
     const client = browser.tab({ mode, storage: "localStorage" });
     await client.login(await account());

@@ -109,6 +109,12 @@ describe("subjects and floors", () => {
     expect(held.judge([A], 1)).toBe("revoked");
     held.prune(20);
     expect(held.size).toBe(0);
+    // Not all at once, where there are many.
+    held.apply([1, 2, 3].map((seq) => ({ seq, subject: `${seq}`, revoked: true, expires: 10 })), 3);
+    held.prune(20, 2);
+    expect(held.size).toBe(1);
+    held.prune(20, 2);
+    expect(held.size).toBe(0);
     // One that was renewed holds nobody back.
     held.apply([[1, A, 30], [2, B, 40], [3, A, 50]].map(([seq, subject, expires]) => ({ seq, subject, expires, revoked: true }) as Floor), 3);
     held.prune(45);
@@ -484,7 +490,8 @@ test("keys that are not what they say, or too short, are of no use", async () =>
   const short = new Signer("short", "RS256", 1024);
   const labelled = { ...signer.jwk, alg: "RS256" };
   const encrypting = { ...new Signer("enc").jwk, use: "enc" };
-  feed.jwks = { keys: [labelled, short.jwk, encrypting, null, 7, { kid: "empty" }, rsa.jwk] };
+  const others = [{ ...rsa.jwk, kid: "a", alg: "ES256" }, { ...signer.jwk, kid: "b", alg: "EdDSA" }, { ...signer.jwk, kid: "c", alg: "toString" }];
+  feed.jwks = { keys: [labelled, ...others, short.jwk, encrypting, null, 7, { kid: "empty" }, rsa.jwk] };
   feed.says(answer(200));
   const verifier = follow();
   await verifier.ask();

@@ -68,10 +68,13 @@ export class Floors {
     this.seq = seq;
   }
 
-  /** Forgets what concerns expired tokens only, from the front: what stands behind a longer one waits for it. */
-  prune(now: number): void {
+  /**
+   * Forgets what concerns expired tokens only, from the front: what stands behind a longer one waits
+   * for it. At most `most` at a time, since nothing else is answered meanwhile.
+   */
+  prune(now: number, most = 50_000): void {
     for (const [subject, mark] of this.#marks) {
-      if (mark.expires > now) return;
+      if (mark.expires > now || most-- <= 0) return;
       this.#marks.delete(subject);
     }
   }
