@@ -48,11 +48,11 @@ apt_install_idle() {
     done
 }
 
-# cargo_tool NAME VERSION: a cargo subcommand of exactly this version, in target/tools, so that
-# the machine's own tools are neither used nor changed.
+# cargo_tool NAME VERSION [FLAG…]: a program of exactly this version from crates.io, in target/tools,
+# so that the machine's own tools are neither used nor changed.
 cargo_tool() {
-    if [[ $("$tools/bin/$1" --version 2>/dev/null) != "$1 $2" ]]; then
-        cargo install --quiet --locked --debug --force "$1" --version "$2" --root "$tools" 2>&1 |
+    if [[ $("$tools/bin/$1" --version 2>/dev/null) != "$1 "?(v)"$2" ]]; then
+        cargo install --quiet --locked --debug --force "$1" --version "$2" "${@:3}" --root "$tools" 2>&1 |
             { grep -v 'add .* to your PATH' || true; } >&2
     fi
     export PATH="$tools/bin:$PATH"
@@ -85,4 +85,38 @@ storefront_pages() {
     npm --prefix "$root/sdk/typescript" run --silent build >&2
     npm_ready "$root/examples/storefront"
     npm --prefix "$root/examples/storefront" run --silent build >&2
+}
+
+# need_python: a Python that can make environments; Debian's comes without the part that installs pip.
+need_python() {
+    command -v python3 >/dev/null || apt_install python3
+    python3 -c 'import ensurepip, venv' 2>/dev/null || apt_install python3-venv
+}
+
+# python_environment: target/python, with what sdk/python/requirements-dev.txt pins, from PyPI, and the
+# package in sdk/python as its users get it, so that a file that was forgotten in it is missed.
+python_environment() {
+    local environment wanted=$root/sdk/python/requirements-dev.txt
+    environment=$(realpath -m "$target/python")
+    local pip=("$environment/bin/python" -m pip --quiet --disable-pip-version-check --no-input)
+    need_python
+    if ! cmp -s "$wanted" "$environment/installed.txt"; then
+        python3 -m venv --clear "$environment"
+        "${pip[@]}" install --requirement "$wanted"
+        cp "$wanted" "$environment/installed.txt"
+    fi
+    "${pip[@]}" install --no-deps --no-build-isolation --force-reinstall "$root/sdk/python"
+}
+
+# node_packages: target/interop/node, with what interop/node pins, from npm. Beside the tests that
+# import them, since that is where node looks: a copy.
+node_packages() {
+    local home=$target/interop from=$root/interop/node
+    { command -v node && command -v npm; } >/dev/null || apt_install nodejs npm
+    mkdir -p "$home/node"
+    cp "$from"/* "$home/node/"
+    if ! cmp -s "$from/package-lock.json" "$home/installed.json"; then
+        npm --prefix "$home/node" ci --silent --no-audit --no-fund
+        cp "$from/package-lock.json" "$home/installed.json"
+    fi
 }

@@ -15,21 +15,28 @@
 mod child;
 mod clock;
 mod followers;
+mod general;
+mod http;
 mod idle;
 mod latency;
+mod load;
 mod memory;
 mod million;
 mod report;
 mod routes;
 mod site;
 mod stats;
+mod table;
 mod verify;
+mod wrk;
 
 use std::env;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use report::Report;
+use table::Style;
+use tokio::runtime;
 
 /// What is measured, in the order of the table.
 const REVOCATION: [&str; 7] = [
@@ -46,20 +53,45 @@ const REVOCATION: [&str; 7] = [
 struct Options {
     only: Vec<String>,
     json: PathBuf,
+    /// Where to draw a picture, if anywhere.
+    svg: Option<PathBuf>,
+    /// Where the peers are installed, if they are to be measured too.
+    peers: Option<PathBuf>,
+    markdown: bool,
     /// A tenth of the samples: to see that everything works, not to believe.
     quick: bool,
     may_miss: bool,
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let mut args = env::args().skip(1);
     let part = args.next().unwrap_or_default();
     let rest: Vec<String> = args.collect();
-    match part.as_str() {
-        "revocation" => return revocation(options(rest)).await,
+    let mut runtime = match part.as_str() {
+        // On one core of its own: a second thread would only be in its way.
+        "child-load" => runtime::Builder::new_current_thread(),
+        _ => runtime::Builder::new_multi_thread(),
+    };
+    let runtime = runtime.enable_all().build().expect("a runtime");
+    runtime.block_on(run(&part, rest))
+}
+
+async fn run(part: &str, rest: Vec<String>) -> ExitCode {
+    match part {
+        "general" => {
+            let options = options(rest, &general::parts());
+            let report = general::measure(&options).await;
+            return finish(&report, &options);
+        }
+        "revocation" => {
+            let options = options(rest, &REVOCATION);
+            let report = revocation(&options).await;
+            return finish(&report, &options);
+        }
         "child-followers" => followers::run(&rest).await,
+        "child-hello" => general::serve_hello(&rest).await,
         "child-idle" => idle::run(&rest).await,
+        "child-load" => load::run().await,
         "child-million" => million::run(&rest).await,
         "child-routes" => routes::run(&rest).await,
         _ => {
@@ -70,36 +102,37 @@ async fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn options(args: Vec<String>) -> Options {
+fn options(args: Vec<String>, parts: &[&str]) -> Options {
     let mut options = Options {
         only: vec![],
-        json: PathBuf::from("revocation.json"),
+        json: PathBuf::from("bench.json"),
+        svg: None,
+        peers: None,
+        markdown: false,
         quick: false,
         may_miss: false,
     };
     let mut args = args.into_iter();
     while let Some(arg) = args.next() {
+        let mut value = || args.next().unwrap_or_else(|| panic!("{arg} what?"));
         match arg.as_str() {
             "--quick" => options.quick = true,
             "--may-miss" => options.may_miss = true,
-            "--json" => options.json = args.next().expect("--json FILE").into(),
-            "--only" => {
-                let list = args.next().expect("--only PART,PART");
-                options.only = list.split(',').map(str::to_owned).collect();
-            }
+            "--markdown" => options.markdown = true,
+            "--json" => options.json = value().into(),
+            "--svg" => options.svg = Some(value().into()),
+            "--peers" => options.peers = Some(value().into()),
+            "--only" => options.only = value().split(',').map(str::to_owned).collect(),
             other => panic!("{other}: no such option"),
         }
     }
     for name in &options.only {
-        assert!(
-            REVOCATION.contains(&name.as_str()),
-            "{name}: none of {REVOCATION:?}"
-        );
+        assert!(parts.contains(&name.as_str()), "{name}: none of {parts:?}");
     }
     options
 }
 
-async fn revocation(options: Options) -> ExitCode {
+async fn revocation(options: &Options) -> Report {
     let mut report = Report::new("revocation");
     for name in REVOCATION {
         if !options.only.is_empty() && !options.only.iter().any(|only| only == name) {
@@ -118,8 +151,16 @@ async fn revocation(options: Options) -> ExitCode {
             _ => idle::measure(&mut report, options.quick).await,
         }
     }
-    report.print();
+    report
+}
+
+fn finish(report: &Report, options: &Options) -> ExitCode {
     report.write(&options.json);
+    let style = match options.markdown {
+        true => Style::Markdown,
+        false => Style::Plain,
+    };
+    println!("\n{}", table::whole(report, style));
     if report.all_met() || options.may_miss {
         ExitCode::SUCCESS
     } else {

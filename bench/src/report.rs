@@ -1,7 +1,7 @@
-//! Bars, what was measured against them, and lines on how to read it.
+//! What was measured, the bars it is held against, and lines on how to read it.
 
-use std::fs;
 use std::path::Path;
+use std::{env, fs};
 
 use serde_json::{Value, json};
 
@@ -22,16 +22,66 @@ pub(crate) enum Judged {
     Max,
 }
 
-struct Line {
-    name: String,
-    unit: &'static str,
-    bar: Bar,
-    samples: Samples,
-    judged: Judged,
+/// How many requests a second, and how long they took: one sample for each round.
+pub(crate) struct Rate {
+    pub(crate) name: String,
+    pub(crate) a_second: Samples,
+    /// In milliseconds.
+    pub(crate) p50: Samples,
+    pub(crate) p99: Samples,
+    /// How many times as many as the first of its group, within each round.
+    pub(crate) beside: Samples,
+}
+
+/// Rates that were measured in turns, of programs that were asked for the same.
+pub(crate) struct Group {
+    pub(crate) title: &'static str,
+    pub(crate) rates: Vec<Rate>,
+}
+
+impl Group {
+    pub(crate) fn new(title: &'static str) -> Self {
+        let rates = vec![];
+        Self { title, rates }
+    }
+
+    /// One more of the group; its ratio is beside the first. Of each round rate, median and p99.
+    pub(crate) fn add(&mut self, name: impl Into<String>, rounds: &[[f64; 3]]) {
+        let [a_second, p50, p99] =
+            [0, 1, 2].map(|of| rounds.iter().map(|round| round[of]).collect::<Samples>());
+        let name = name.into();
+        let first = self
+            .rates
+            .first()
+            .map_or(&a_second, |first| &first.a_second);
+        let beside = a_second.beside(first);
+        eprintln!(
+            "   {:.1} a second, median {:.2} ms, ratio {:.2} ({name})",
+            a_second.median(),
+            p50.median(),
+            beside.median()
+        );
+        self.rates.push(Rate {
+            name,
+            a_second,
+            p50,
+            p99,
+            beside,
+        });
+    }
+}
+
+/// A figure and its bar.
+pub(crate) struct Line {
+    pub(crate) name: String,
+    pub(crate) unit: &'static str,
+    pub(crate) bar: Bar,
+    pub(crate) samples: Samples,
+    pub(crate) judged: Judged,
 }
 
 impl Line {
-    fn measured(&self) -> f64 {
+    pub(crate) fn measured(&self) -> f64 {
         match self.judged {
             Judged::Median => self.samples.median(),
             Judged::P99 => self.samples.p99(),
@@ -39,21 +89,14 @@ impl Line {
         }
     }
 
-    fn met(&self) -> bool {
+    pub(crate) fn met(&self) -> bool {
         match self.bar {
             Bar::AtMost(most) => self.measured() <= most,
             Bar::AtLeast(least) => self.measured() >= least,
         }
     }
 
-    fn bar(&self) -> String {
-        match self.bar {
-            Bar::AtMost(most) => format!("<= {most} {}", self.unit),
-            Bar::AtLeast(least) => format!(">= {least} {}", self.unit),
-        }
-    }
-
-    fn judged(&self) -> &'static str {
+    pub(crate) fn judged(&self) -> &'static str {
         match self.judged {
             Judged::Median => "median",
             Judged::P99 => "p99",
@@ -64,18 +107,20 @@ impl Line {
 
 /// Everything that one run found.
 pub(crate) struct Report {
-    part: &'static str,
-    load: String,
-    lines: Vec<Line>,
-    notes: Vec<String>,
-    failures: Vec<String>,
+    pub(crate) part: &'static str,
+    pub(crate) machine: String,
+    pub(crate) groups: Vec<Group>,
+    pub(crate) lines: Vec<Line>,
+    pub(crate) notes: Vec<String>,
+    pub(crate) failures: Vec<String>,
 }
 
 impl Report {
     pub(crate) fn new(part: &'static str) -> Self {
         Self {
             part,
-            load: load(),
+            machine: machine(),
+            groups: vec![],
             lines: vec![],
             notes: vec![],
             failures: vec![],
@@ -126,53 +171,6 @@ impl Report {
         self.failures.is_empty() && self.lines.iter().all(Line::met)
     }
 
-    pub(crate) fn print(&self) {
-        let head = ["bar", "wanted", "judged by", "median", "p99", "samples", ""];
-        let mut rows = vec![head.map(str::to_owned)];
-        rows.extend(self.lines.iter().map(|line| {
-            [
-                line.name.clone(),
-                line.bar(),
-                format!("{} {:.3}", line.judged(), line.measured()),
-                format!("{:.3}", line.samples.median()),
-                format!("{:.3}", line.samples.p99()),
-                line.samples.len().to_string(),
-                if line.met() { "met" } else { "MISSED" }.to_owned(),
-            ]
-        }));
-        let widths: Vec<usize> = (0..head.len())
-            .map(|column| rows.iter().map(|row| row[column].len()).max().unwrap_or(0))
-            .collect();
-        println!();
-        for row in &rows {
-            let cells: Vec<String> = row
-                .iter()
-                .zip(&widths)
-                .map(|(cell, &width)| format!("{cell:width$}"))
-                .collect();
-            println!("{}", cells.join("  ").trim_end());
-        }
-        println!("\n{}\n", machine(&self.load));
-        for note in &self.notes {
-            println!("- {note}");
-        }
-        let missed: Vec<&Line> = self.lines.iter().filter(|line| !line.met()).collect();
-        if !missed.is_empty() || !self.failures.is_empty() {
-            println!("\nMissed:");
-            for line in missed {
-                println!(
-                    "- {}: {:.3}, wanted {}",
-                    line.name,
-                    line.measured(),
-                    line.bar()
-                );
-            }
-            for failure in &self.failures {
-                println!("- {failure}");
-            }
-        }
-    }
-
     pub(crate) fn write(&self, path: &Path) {
         let lines: Vec<Value> = self
             .lines
@@ -190,8 +188,9 @@ impl Report {
                 })
             })
             .collect();
+        let groups: Vec<Value> = self.groups.iter().map(Group::json).collect();
         let whole = json!({
-            "part": self.part, "machine": machine(&self.load), "bars": lines,
+            "part": self.part, "machine": self.machine, "rates": groups, "bars": lines,
             "notes": self.notes, "failures": self.failures,
         });
         let text = serde_json::to_string_pretty(&whole).unwrap() + "\n";
@@ -200,13 +199,24 @@ impl Report {
     }
 }
 
-/// How busy the machine was already when the run began.
-fn load() -> String {
-    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    text.split_whitespace().next().unwrap_or("?").to_owned()
+impl Group {
+    fn json(&self) -> Value {
+        let rates = self.rates.iter().map(|rate| {
+            json!({
+                "name": rate.name, "a_second": rate.a_second.median(),
+                "slowest_round": rate.a_second.min(), "fastest_round": rate.a_second.max(),
+                "median_ms": rate.p50.median(), "p99_ms": rate.p99.median(),
+                "ratio_to_first": rate.beside.median(), "rounds": rate.a_second.len(),
+            })
+        });
+        json!({"of": self.title, "rates": rates.collect::<Vec<_>>()})
+    }
 }
 
-fn machine(load: &str) -> String {
+/// Which version, when, on what, and how busy that was already when the run began.
+fn machine() -> String {
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split_whitespace().next().unwrap_or("?");
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpu
@@ -214,5 +224,8 @@ fn machine(load: &str) -> String {
         .find_map(|line| line.strip_prefix("model name"))
         .unwrap_or(": unknown");
     let model = model.trim_start_matches(['\t', ':', ' ']);
-    format!("{cores} cores ({model}), load {load} when the run began")
+    // The clock of the calendar is the script's: this program has the monotonic one alone.
+    let told = env::var("BENCH_OF").unwrap_or_default();
+    let version = env!("CARGO_PKG_VERSION");
+    format!("Countersign {version}{told}; {cores} cores ({model}), load {load} when the run began")
 }

@@ -1,25 +1,21 @@
 //! An axum route behind the guard, beside the same route without it.
 
-use std::process::Stdio;
-
 use axum::Router;
 use axum::routing::get;
 use countersign_guard::Guard;
 use countersign_guard::web::Authenticated;
 use serde_json::json;
 use tokio::net::TcpListener;
-use tokio::process::Command;
 
 use crate::child::{Child, Parent};
 use crate::memory::processor;
 use crate::report::{Bar, Judged, Report};
 use crate::site::Site;
 use crate::stats::Samples;
+use crate::wrk::{self, CONNECTIONS};
 
 /// Without a guard, behind its layer, with its extractor.
 const ROUTES: [&str; 3] = ["/open", "/layer", "/extractor"];
-
-const CONNECTIONS: &str = "64";
 
 pub(crate) async fn measure(report: &mut Report, quick: bool) {
     eprintln!("== a route behind the guard, with wrk");
@@ -28,8 +24,10 @@ pub(crate) async fn measure(report: &mut Report, quick: bool) {
     let pinned = ["taskset", "--cpu-list", "0"];
     let mut service = Child::start_by(&pinned, &["child-routes", &site.url(), &site.secret]);
     let at = service.hear().await["port"].as_u64().expect("a port");
+    let bearer = format!("Authorization: Bearer {token}");
+    let url = |route| format!("http://127.0.0.1:{at}{route}");
     for route in ROUTES {
-        wrk(at, route, &token, 1).await;
+        wrk::run(&url(route), &bearer, 1).await;
     }
     let (mut layer, mut extractor) = (Samples::default(), Samples::default());
     let (mut open, mut busy) = (Samples::default(), Samples::default());
@@ -38,7 +36,7 @@ pub(crate) async fn measure(report: &mut Report, quick: bool) {
         for turn in 0..3 {
             let route = (round + turn) % 3;
             let before = processor(service.pid());
-            rates[route] = wrk(at, ROUTES[route], &token, 1).await;
+            rates[route] = wrk::run(&url(ROUTES[route]), &bearer, 1).await.rate;
             busy.push((processor(service.pid()) - before) * 100.0);
         }
         open.push(rates[0]);
@@ -63,27 +61,6 @@ pub(crate) async fn measure(report: &mut Report, quick: bool) {
         extractor,
         Judged::Median,
     );
-}
-
-/// Requests a second.
-async fn wrk(port: u64, route: &str, token: &str, seconds: u32) -> f64 {
-    let output = Command::new("taskset")
-        .args(["--cpu-list", "1", "wrk", "-t1", "-c", CONNECTIONS])
-        .arg(format!("-d{seconds}s"))
-        .args(["-H", &format!("Authorization: Bearer {token}")])
-        .arg(format!("http://127.0.0.1:{port}{route}"))
-        .stdin(Stdio::null())
-        .output()
-        .await
-        .expect("taskset and wrk");
-    let text = String::from_utf8_lossy(&output.stdout);
-    let refused = text.contains("Non-2xx") || text.contains("Socket errors");
-    assert!(output.status.success() && !refused, "{text}");
-    let rate = text
-        .lines()
-        .find_map(|line| line.strip_prefix("Requests/sec:"));
-    rate.and_then(|rate| rate.trim().parse().ok())
-        .unwrap_or_else(|| panic!("{text}"))
 }
 
 /// `URL SECRET`: serves the routes on a free port, from one thread.

@@ -1,12 +1,15 @@
 //! A real server with accounts, logins and a service, by its public interface.
 
-use std::env;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::{env, fs};
 
-use countersign_testkit::{Home, Server};
+use countersign_testkit::{Home, Server, TempDir};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-const PASSWORD: &str = "plum-harbour-41";
+pub(crate) const PASSWORD: &str = "plum-harbour-41";
 
 /// A server under measurement.
 pub(crate) struct Site {
@@ -31,13 +34,41 @@ impl Site {
     /// The release binary with its defaults, but: a cheap password hash, since no login is
     /// measured; tokens that outlive the run; warnings only in its log, which nobody reads here.
     pub(crate) fn home() -> Home {
-        let program = env::var_os("COUNTERSIGN_BIN").expect("COUNTERSIGN_BIN: use script/bench");
-        Home::new(program)
-            .env("COUNTERSIGN_PASSWORD__ARGON2__MEMORY_KIB", "8")
-            .env("COUNTERSIGN_PASSWORD__ARGON2__ITERATIONS", "1")
+        Self::with_cheap_hash(Home::new(Self::program()))
             .env("COUNTERSIGN_TOKEN__LIFETIME", "1h")
             .env("COUNTERSIGN_LIMITS__CONNECTIONS", "30000")
             .env("COUNTERSIGN_LOG__LEVEL", "warn")
+    }
+
+    /// The release binary.
+    pub(crate) fn program() -> PathBuf {
+        let program = env::var_os("COUNTERSIGN_BIN").expect("COUNTERSIGN_BIN: use script/bench");
+        PathBuf::from(program)
+    }
+
+    /// The same with its defaults, on the first core alone, its log thrown away by the system: a
+    /// pipe would have to be read by somebody, on one of the two cores.
+    pub(crate) fn pinned(directory: &TempDir) -> Home {
+        let starter = directory.join("pinned");
+        let program = Self::program();
+        let text = format!(
+            "#!/bin/sh\nexec taskset --cpu-list 0 '{}' \"$@\" 2>/dev/null\n",
+            program.display()
+        );
+        fs::write(&starter, text).expect("a writable directory");
+        fs::set_permissions(&starter, Permissions::from_mode(0o700)).expect("our own file");
+        Home::new(starter)
+    }
+
+    /// With its defaults, but warnings only in its log.
+    pub(crate) fn home_as_it_comes() -> Home {
+        Home::new(Self::program()).env("COUNTERSIGN_LOG__LEVEL", "warn")
+    }
+
+    /// For what is measured beside the hash.
+    pub(crate) fn with_cheap_hash(home: Home) -> Home {
+        home.env("COUNTERSIGN_PASSWORD__ARGON2__MEMORY_KIB", "8")
+            .env("COUNTERSIGN_PASSWORD__ARGON2__ITERATIONS", "1")
     }
 
     pub(crate) async fn start() -> Self {
@@ -141,6 +172,16 @@ impl Site {
         let mut tokens = under_way.join_all().await.concat();
         tokens.truncate(count);
         tokens
+    }
+
+    /// The `Cookie` header of a new login that has a session cookie alone.
+    pub(crate) async fn cookie(&self, name: &str) -> String {
+        let body = json!({"username": name, "password": PASSWORD, "mode": "session"});
+        let client = self.server.client();
+        let answer = client.post("/login").json(&body).send().await.expect(200);
+        let mut cookies = answer.cookies().into_iter();
+        let cookie = cookies.find(|cookie| !cookie.deletes()).expect("a cookie");
+        format!("Cookie: {}={}", cookie.name, cookie.value)
     }
 
     pub(crate) async fn get(&self, path: &str) -> Value {

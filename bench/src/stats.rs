@@ -13,6 +13,13 @@ impl Samples {
         self.0.len()
     }
 
+    /// Each beside the one that was measured in the same round: what else the machine did then, it
+    /// did to both.
+    pub(crate) fn beside(&self, other: &Self) -> Self {
+        assert_eq!(self.len(), other.len(), "rounds");
+        Self(self.0.iter().zip(&other.0).map(|(a, b)| a / b).collect())
+    }
+
     /// The smallest that at least this share of the samples does not exceed.
     pub(crate) fn at(&self, share: f64) -> f64 {
         let mut sorted = self.0.clone();
@@ -31,6 +38,25 @@ impl Samples {
 
     pub(crate) fn max(&self) -> f64 {
         self.at(1.0)
+    }
+
+    pub(crate) fn min(&self) -> f64 {
+        self.at(0.0)
+    }
+}
+
+impl FromIterator<f64> for Samples {
+    fn from_iter<I: IntoIterator<Item = f64>>(values: I) -> Self {
+        Self(values.into_iter().collect())
+    }
+}
+
+impl IntoIterator for Samples {
+    type Item = f64;
+    type IntoIter = std::vec::IntoIter<f64>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
     }
 }
 
@@ -54,6 +80,15 @@ mod tests {
         );
         let mut one = Samples::default();
         one.push(7.0);
-        assert_eq!((one.median(), one.p99()), (7.0, 7.0));
+        assert_eq!((one.median(), one.p99(), one.min()), (7.0, 7.0, 7.0));
+    }
+
+    #[test]
+    fn a_ratio_is_taken_within_its_round() {
+        // The machine halves its pace in the second round; the ratio does not notice.
+        let ours: Samples = [80.0, 40.0, 160.0].into_iter().collect();
+        let theirs: Samples = [100.0, 50.0, 100.0].into_iter().collect();
+        let ratio = ours.beside(&theirs);
+        assert_eq!((ratio.min(), ratio.median(), ratio.max()), (0.8, 0.8, 1.6));
     }
 }

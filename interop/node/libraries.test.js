@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { createPublicKey } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -31,6 +31,7 @@ async function start(settings) {
     issuer,
     kid,
     cli,
+    cwd,
     async token() {
       const body = JSON.stringify({ username: "ada", password: PASSWORD });
       const headers = { "Content-Type": "application/json" };
@@ -113,3 +114,37 @@ for (const [check, algorithms] of [
     });
   }
 }
+
+test("tokens of a jsonwebtoken program are accepted until an end", async () => {
+  const accept = "COUNTERSIGN_TOKEN__ACCEPT_HS256__";
+  const server = await start({
+    [`${accept}SECRET`]: SECRET,
+    [`${accept}UNTIL`]: new Date(Date.now() + 30 * 86_400_000).toISOString(),
+    [`${accept}CLAIM`]: "userId",
+  });
+  try {
+    writeFileSync(join(server.cwd, "people.jsonl"), JSON.stringify({ id: 17, email: "bea@example.com" }));
+    server.cli(["import", "people.jsonl", "--without-password"]);
+    const get = async (path, token) => {
+      const answer = await fetch(server.issuer + path, { headers: { Authorization: `Bearer ${token}` } });
+      return [answer.status, (await answer.json()).logged_in_as];
+    };
+    const sign = (claims, options) => jsonwebtoken.sign(claims, SECRET, options);
+    for (const refused of [
+      sign({ userId: 17 }),
+      sign({ userId: 18 }, { expiresIn: "1h" }),
+      sign({ userId: 17 }, { expiresIn: "1h", algorithm: "HS512" }),
+      sign({ userId: 17 }, { expiresIn: "1h", keyid: "shared" }),
+      sign({ userId: 17 }, { expiresIn: "1h", audience: "else" }),
+      sign({ userId: 17 }, { expiresIn: "1h", notBefore: "10m" }),
+      jsonwebtoken.sign({ userId: 17 }, [...SECRET].reverse().join(""), { expiresIn: "1h" }),
+    ]) {
+      assert.equal((await get("/protected", refused))[0], 401);
+    }
+    const token = sign({ userId: 17, role: "admin" }, { expiresIn: "1h" });
+    assert.deepEqual(await get("/protected", token), [200, "bea@example.com"]);
+    assert.equal((await get("/admin/users", token))[0], 401);
+  } finally {
+    await server.stop();
+  }
+});

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -46,6 +47,15 @@ class Server:
         request = urllib.request.Request(f"{self.url}/login", body, headers)
         with urllib.request.urlopen(request, timeout=10) as answer:
             return json.load(answer)["access_token"]
+
+    def get(self, path, token):
+        """Status and body, whatever the status is."""
+        request = urllib.request.Request(self.url + path, headers={"Authorization": f"Bearer {token}"})
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as refused:
+            return refused.code, json.load(refused)
 
     def jwks(self):
         with urllib.request.urlopen(f"{self.url}/.well-known/jwks.json", timeout=10) as answer:

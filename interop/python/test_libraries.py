@@ -1,6 +1,7 @@
 """PyJWT, Authlib's joserfc and flask-jwt-extended check our tokens, by public key and by secret."""
 
 import base64
+import datetime
 import json
 
 import flask
@@ -91,3 +92,32 @@ def test_tokens_are_good_for_who_has_the_key_and_nothing_else_is(start, library,
     server.cli("key", "revoke", server.kid)
     refuses(library, server, token, algorithm, None)
     assert library(server, server.token(), algorithm, None)["sub"] == claims["sub"]
+
+
+@pytest.mark.parametrize("identity", ["17", "bea", "bea@example.com"])
+def test_tokens_of_a_flask_program_are_accepted_until_an_end(start, identity):
+    until = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=30)
+    accept = "COUNTERSIGN_TOKEN__ACCEPT_HS256__"
+    server = start(**{
+        accept + "SECRET": SECRET,
+        accept + "UNTIL": until.strftime("%Y-%m-%d"),
+        accept + "SUBJECT": "id" if identity == "17" else "name",
+    })  # fmt: skip
+    app = flask.Flask(__name__)
+    app.config["JWT_SECRET_KEY"] = SECRET
+    flask_jwt_extended.JWTManager(app)
+    with app.app_context():
+        token = flask_jwt_extended.create_access_token(identity, fresh=True)
+        refresh = flask_jwt_extended.create_refresh_token(identity)
+        expired = flask_jwt_extended.create_access_token(identity, expires_delta=datetime.timedelta(seconds=-1))
+        endless = flask_jwt_extended.create_access_token(identity, expires_delta=False)
+    # Not before the account is here, and not for whoever only took its name.
+    assert server.get("/protected", token)[0] == 401
+    people = server.directory / "people.csv"
+    people.write_text("id,username,email\n17,bea,bea@example.com\n")
+    server.cli("import", str(people), "--without-password")
+    for refused in [refresh, expired, endless]:
+        assert server.get("/protected", refused)[0] == 401
+    assert server.get("/protected", token) == (200, {"logged_in_as": "bea"})
+    assert server.get("/profile", token)[1]["email"] == "bea@example.com"
+    assert server.get("/sessions", token)[0] == 401

@@ -7,7 +7,7 @@ use countersign_core::{Claims, RoleSet, Session, SessionId, Timestamp, User, Use
 use countersign_store::{Conn, sessions, users};
 use countersign_token::Refusal;
 
-use crate::{Cx, FlowError, log};
+use crate::{Cx, FlowError, legacy, log};
 
 /// What a client sent to say who it is.
 #[derive(Clone)]
@@ -36,8 +36,8 @@ pub enum Via {
 pub struct Identity {
     /// The user.
     pub user_id: UserId,
-    /// Their session.
-    pub session_id: SessionId,
+    /// Their session; a token of the former program has none.
+    pub session_id: Option<SessionId>,
     /// What to call them.
     pub name: String,
     /// Their e-mail address.
@@ -93,15 +93,25 @@ impl Asking {
 const TOUCH_EVERY: Duration = Duration::from_secs(60);
 
 /// Checks a credential as the guard would: no database for access tokens.
+///
+/// What rarely happens is boxed, here and below: a query takes a hundred kilobytes of room in every
+/// future that may come to it, which would be set aside and copied for each request that does not.
 pub async fn identify(cx: &Cx, credential: &Credential) -> Result<Identity, FlowError> {
+    match identify_ours(cx, credential).await {
+        Err(refused) => legacy::identity(cx, credential, refused).await,
+        known => known,
+    }
+}
+
+async fn identify_ours(cx: &Cx, credential: &Credential) -> Result<Identity, FlowError> {
     match credential {
         Credential::Bearer(token) => from_token(cx, token, Via::Header).await,
         Credential::AccessCookie(token) => from_token(cx, token, Via::AccessCookie).await,
         Credential::SessionCookie(cookie) => {
-            let Live { user, session, via } = from_cookie(cx, cookie).await?;
+            let Live { user, session, via } = Box::pin(from_cookie(cx, cookie)).await?;
             Ok(Identity {
                 user_id: user.id,
-                session_id: session.id,
+                session_id: Some(session.id),
                 name: user.name().to_owned(),
                 email: user.email,
                 roles: user.roles,
@@ -164,20 +174,22 @@ async fn from_token(cx: &Cx, token: &str, via: Via) -> Result<Identity, FlowErro
     let name = match claims.username.as_deref().or(claims.email.as_deref()) {
         Some(name) => name.to_owned(),
         // Left out of a token that would have been too large.
-        None => {
-            let mut reader = cx.db.read().await?;
-            let user = users::by_id(&mut reader.conn(), user_id).await?;
-            user.map(|user| user.name().to_owned()).unwrap_or_default()
-        }
+        None => Box::pin(name_of(cx, user_id)).await?,
     };
     Ok(Identity {
         user_id,
-        session_id,
+        session_id: Some(session_id),
         name,
         email: claims.email.clone(),
         roles: RoleSet::stored(claims.roles.iter().cloned()),
         via,
     })
+}
+
+async fn name_of(cx: &Cx, user_id: UserId) -> Result<String, FlowError> {
+    let mut reader = cx.db.read().await?;
+    let user = users::by_id(&mut reader.conn(), user_id).await?;
+    Ok(user.map(|user| user.name().to_owned()).unwrap_or_default())
 }
 
 /// The verifier's check, on a node that knows the log as it is now; where the token knows more than
@@ -190,7 +202,7 @@ pub(crate) async fn check_token(cx: &Cx, token: &str) -> Result<std::sync::Arc<C
         done => return Ok(done?),
     };
     if look_again {
-        log::look(cx).await?;
+        Box::pin(log::look(cx)).await?;
     }
     Ok(cx.verifier.check(token, cx.clock.now())?)
 }
@@ -207,15 +219,19 @@ pub(crate) fn ids(claims: &Claims) -> Result<(UserId, SessionId), FlowError> {
 async fn from_cookie(cx: &Cx, text: &str) -> Result<Live, FlowError> {
     cx.log.require_current(&cx.clock)?;
     let now = cx.clock.now();
-    let session = find_by_cookie(cx, text)
-        .await?
-        .ok_or(FlowError::SessionInvalid)?;
-    session
-        .alive(now, cx.settings.session_idle)
-        .map_err(|_| FlowError::SessionInvalid)?;
-    let user = {
+    let cookie = SessionCookie::parse(text).ok_or(FlowError::SessionInvalid)?;
+    // One connection for both questions, and back before anything is written.
+    let (session, user) = {
         let mut reader = cx.db.read().await?;
-        users::by_id(&mut reader.conn(), session.user_id).await?
+        let mut conn = reader.conn();
+        let session = by_cookie(cx, &mut conn, &cookie)
+            .await?
+            .ok_or(FlowError::SessionInvalid)?;
+        session
+            .alive(now, cx.settings.session_idle)
+            .map_err(|_| FlowError::SessionInvalid)?;
+        let user = users::by_id(&mut conn, session.user_id).await?;
+        (session, user)
     };
     touch(cx, &session, now).await?;
     Ok(Live {
@@ -230,9 +246,16 @@ pub(crate) async fn find_by_cookie(cx: &Cx, text: &str) -> Result<Option<Session
     let Some(cookie) = SessionCookie::parse(text) else {
         return Ok(None);
     };
-    let mut reader = cx.db.read().await?;
+    by_cookie(cx, &mut cx.db.read().await?.conn(), &cookie).await
+}
+
+async fn by_cookie(
+    cx: &Cx,
+    conn: &mut Conn<'_>,
+    cookie: &SessionCookie,
+) -> Result<Option<Session>, FlowError> {
     for keys in cx.keyring.all() {
-        let found = sessions::by_cookie(&mut reader.conn(), &keys.cookie_mac(&cookie)).await?;
+        let found = sessions::by_cookie(conn, &keys.cookie_mac(cookie)).await?;
         if found.is_some() {
             return Ok(found);
         }

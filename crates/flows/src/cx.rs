@@ -9,11 +9,12 @@ use countersign_core::secrets::Keyring;
 use countersign_core::throttle::Limits;
 use countersign_core::{CredentialId, Event, GrantId, SessionId, UserId};
 use countersign_store::Db;
-use countersign_token::{Algorithm, SigningKey, Verifier};
+use countersign_token::{Algorithm, Legacy, SigningKey, Verifier};
 
 use crate::clients::Services;
 use crate::feed::Feed;
 use crate::keys::Keys;
+use crate::legacy::LetIn;
 use crate::log::Watch;
 use crate::{Clock, Hasher, Random};
 
@@ -44,6 +45,8 @@ pub struct Settings {
     pub registration: bool,
     /// How long events are kept.
     pub audit_retention: Duration,
+    /// Which tokens of a former program are accepted where something is only read, if any.
+    pub legacy: Option<Legacy>,
 }
 
 /// The context of every flow.
@@ -69,6 +72,8 @@ pub struct Cx {
     pub feed: Feed,
     /// The services that were asked for last.
     pub services: Services,
+    /// How many tokens of a former program were let in.
+    pub let_in: LetIn,
     /// What the operator decided.
     pub settings: Settings,
 }

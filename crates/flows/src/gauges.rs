@@ -27,6 +27,8 @@ pub struct Gauges {
     pub hashes_waiting: usize,
     /// Hashes that were begun since the start.
     pub hashes_started: usize,
+    /// Tokens of a former program that were let in since the start.
+    pub legacy_let_in: u64,
     /// What the database is doing.
     pub database: Stats,
 }
@@ -44,6 +46,7 @@ pub fn gauges(cx: &Cx) -> Gauges {
         polls_waiting: cx.feed.waiting(),
         hashes_waiting: cx.hasher.waiting(),
         hashes_started: cx.hasher.started(),
+        legacy_let_in: cx.let_in.count(),
         database: cx.db.stats(),
     }
 }

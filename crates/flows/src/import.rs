@@ -13,7 +13,10 @@ use countersign_core::import::{Account, Proof};
 use countersign_core::{
     Actor, CredentialId, Event, EventKind, IdentifierKind, Seq, Timestamp, User, UserId,
 };
+use countersign_store::credentials::Brought;
+use countersign_store::identifiers::Former;
 use countersign_store::{Conn, StoreError, credentials, events, identifiers, users};
+use countersign_token::MAX_SUBJECT_BYTES;
 
 use crate::{Cx, FlowError, Origin};
 
@@ -212,36 +215,7 @@ async fn write(cx: &Cx, new: &Arc<[New]>) -> Result<Vec<Outcome>, FlowError> {
         let (unit, now) = (Arc::clone(new), cx.clock.now());
         let written = cx
             .db
-            .write(move |conn| {
-                Box::pin(async move {
-                    // Ids in one order everywhere, so that two imports of the same people do not wait
-                    // for each other in a ring; names in the order of the file, whose first wins.
-                    let mut by_id: Vec<_> = unit.iter().enumerate().collect();
-                    by_id.sort_by_key(|(_, new)| new.id);
-                    let mut outcomes = vec![Outcome::There; unit.len()];
-                    for (place, new) in by_id {
-                        let disabled_at = new.account.disabled.then_some(now);
-                        if users::insert_new(conn, new.id, new.created_at, disabled_at).await?
-                            && let Some(outcome) = outcomes.get_mut(place)
-                        {
-                            *outcome = Outcome::Made;
-                        }
-                    }
-                    let mut made = Vec::new();
-                    for (new, outcome) in unit.iter().zip(&mut outcomes) {
-                        if *outcome == Outcome::Made {
-                            *outcome = complete(conn, new, now).await?;
-                        }
-                        if *outcome == Outcome::Made {
-                            made.push(new.event.clone());
-                        }
-                    }
-                    if !made.is_empty() {
-                        events::append_all(conn, &made).await?;
-                    }
-                    Ok::<_, FlowError>(outcomes)
-                })
-            })
+            .write(move |conn| Box::pin(async move { make(conn, &unit, now).await }))
             .await;
         match written {
             // A server writes to the same file, or another import to the same names.
@@ -254,24 +228,108 @@ async fn write(cx: &Cx, new: &Arc<[New]>) -> Result<Vec<Outcome>, FlowError> {
     }
 }
 
-/// Gives an account that was just made what it consists of, or takes it back where somebody else has
-/// its name.
-async fn complete(conn: &mut Conn<'_>, new: &New, now: Timestamp) -> Result<Outcome, StoreError> {
-    for name in &new.account.names {
-        if !identifiers::claim(conn, name, new.id).await? {
-            users::delete(conn, new.id).await?;
-            return Ok(Outcome::Refused(Clash::NameTaken(name.kind())));
-        }
+/// The unit: all of them at once, and one by one those whose name somebody has.
+async fn make(
+    conn: &mut Conn<'_>,
+    unit: &[New],
+    now: Timestamp,
+) -> Result<Vec<Outcome>, FlowError> {
+    let (mut outcomes, lost) = make_all(conn, &unit.iter().collect::<Vec<_>>(), now).await?;
+    // A name that was won together with one that somebody else has is free again, for whoever of
+    // these comes next. Who won everything is before all who wanted the same, and stays.
+    for place in lost {
+        let (Some(new), Some(slot)) = (unit.get(place), outcomes.get_mut(place)) else {
+            continue;
+        };
+        let (alone, lost) = make_all(conn, &[new], now).await?;
+        *slot = match alone.into_iter().next() {
+            Some(outcome) if lost.is_empty() => outcome,
+            _ => Outcome::Refused(Clash::NameTaken(taken(conn, new).await?)),
+        };
     }
-    for role in new.account.roles.iter() {
-        users::add_role(conn, new.id, role).await?;
+    let made = unit.iter().zip(&outcomes);
+    let made = made.filter(|(_, outcome)| **outcome == Outcome::Made);
+    let made: Vec<_> = made.map(|(new, _)| new.event.clone()).collect();
+    if !made.is_empty() {
+        events::append_all(conn, &made).await?;
     }
-    if let Some((credential, hash)) = &new.hash {
-        if new.foreign {
-            credentials::insert_imported(conn, *credential, new.id, hash, now).await?;
+    Ok(outcomes)
+}
+
+/// Makes accounts with what they consist of, and takes those back, whose places it answers, that did
+/// not get all of their names.
+async fn make_all(
+    conn: &mut Conn<'_>,
+    unit: &[&New],
+    now: Timestamp,
+) -> Result<(Vec<Outcome>, Vec<usize>), FlowError> {
+    // Ids in one order everywhere, so that two imports of the same people do not wait for each other
+    // in a ring; names in the order of the file, whose first wins.
+    let mut by_id = unit.to_vec();
+    by_id.sort_by_key(|new| new.id);
+    let rows: Vec<_> = by_id
+        .iter()
+        .map(|new| (new.id, new.created_at, new.account.disabled.then_some(now)))
+        .collect();
+    let mut free = users::insert_new(conn, &rows).await?;
+    // Of two rows with one id the first is made.
+    let made: Vec<_> = unit.iter().map(|new| free.remove(&new.id)).collect();
+    let made_of = |wanted: &[bool]| {
+        let both = unit.iter().zip(wanted.to_vec());
+        both.filter_map(|(new, wanted)| wanted.then_some(*new))
+            .collect::<Vec<_>>()
+    };
+    let new = made_of(&made);
+    let mut names = Vec::new();
+    for new in &new {
+        names.extend(new.account.names.iter().map(|name| (name, new.id)));
+    }
+    let claimed = identifiers::claim_all(conn, &names).await?;
+    let mut lost = Vec::new();
+    let mut outcomes = vec![Outcome::There; unit.len()];
+    let mut complete = made.clone();
+    for (place, new) in unit.iter().enumerate().filter(|(place, _)| made[*place]) {
+        complete[place] = claimed.get(&new.id) == Some(&new.account.names.len());
+        if complete[place] {
+            outcomes[place] = Outcome::Made;
         } else {
-            credentials::insert_password(conn, *credential, new.id, hash, now).await?;
+            users::delete(conn, new.id).await?;
+            lost.push(place);
         }
     }
-    Ok(Outcome::Made)
+    let new = made_of(&complete);
+    let (mut before, mut roles, mut hashes) = (Vec::new(), Vec::new(), Vec::new());
+    for new in &new {
+        before.extend(former(&new.account).map(|former| (former, new.id)));
+        roles.extend(new.account.roles.iter().map(|role| (new.id, role)));
+        hashes.extend(new.hash.as_ref().map(|(id, hash)| Brought {
+            id: *id,
+            user: new.id,
+            hash,
+            foreign: new.foreign,
+        }));
+    }
+    identifiers::remember(conn, &before).await?;
+    users::add_roles(conn, &roles).await?;
+    credentials::insert_brought(conn, &hashes, now).await?;
+    Ok((outcomes, lost))
+}
+
+/// What an account was called where it comes from. Kept for [`crate::legacy`], since names may
+/// change here.
+fn former(account: &Account) -> impl Iterator<Item = Former<'_>> {
+    let id = account.source.as_deref();
+    let id = id.filter(|id| (1..=MAX_SUBJECT_BYTES).contains(&id.len()));
+    let names = account.names.iter().map(Former::Name);
+    id.map(Former::Id).into_iter().chain(names)
+}
+
+/// Which of its names somebody else has.
+async fn taken(conn: &mut Conn<'_>, new: &New) -> Result<IdentifierKind, StoreError> {
+    for name in &new.account.names {
+        if users::by_identifier(conn, name).await?.is_some() {
+            return Ok(name.kind());
+        }
+    }
+    Ok(IdentifierKind::Username)
 }

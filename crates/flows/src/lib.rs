@@ -25,6 +25,7 @@ pub mod gauges;
 pub mod import;
 pub mod issue;
 pub mod keys;
+pub mod legacy;
 pub mod log;
 pub mod login;
 pub mod logout;

@@ -29,18 +29,20 @@ impl Random {
         })
     }
 
-    /// Draws up to 32 bytes.
+    /// Draws so many bytes.
     pub fn bytes<const N: usize>(&self) -> [u8; N] {
         let mut bytes = [0; N];
         match &self.0 {
             Kind::System => crypto::fill_random(&mut bytes),
             Kind::Seeded { seed, drawn } => {
                 let draw = drawn.fetch_add(1, Ordering::Relaxed);
-                let block = crypto::sha256(format!("{seed}/{draw}").as_bytes());
-                bytes
-                    .iter_mut()
-                    .zip(block)
-                    .for_each(|(byte, from)| *byte = from);
+                for (n, chunk) in bytes.chunks_mut(32).enumerate() {
+                    let block = match n {
+                        0 => crypto::sha256(format!("{seed}/{draw}").as_bytes()),
+                        n => crypto::sha256(format!("{seed}/{draw}/{n}").as_bytes()),
+                    };
+                    chunk.copy_from_slice(&block[..chunk.len()]);
+                }
             }
         }
         bytes

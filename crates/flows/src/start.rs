@@ -13,6 +13,7 @@ use crate::clients::Services;
 use crate::cx::Parts;
 use crate::feed::Feed;
 use crate::keys::{Keys, created, make, seal_context};
+use crate::legacy::LetIn;
 use crate::log::{Watch, look};
 use crate::{Cx, FlowError, Random};
 
@@ -138,6 +139,7 @@ fn context(parts: Parts) -> Cx {
         log: Watch::default(),
         feed: Feed::default(),
         services: Services::default(),
+        let_in: LetIn::default(),
         settings,
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use countersign_core::Timestamp;
-use countersign_store::{events, log};
+use countersign_store::{events, identifiers, log};
 
 use crate::start::CHECK_CONTEXT;
 use crate::{FlowError, Parts, backup};
@@ -29,18 +29,21 @@ pub struct Vitals {
     /// When the database was last written to a backup by `countersign backup`, or came from one;
     /// looked for on SQLite only.
     pub last_backup: Option<Timestamp>,
+    /// Whether any account came from another program.
+    pub any_imported: bool,
 }
 
 /// Looks. All that it writes is the log's clock, which every command moves on.
 pub async fn look(parts: &Parts) -> Result<Vitals, FlowError> {
     let now = parts.clock.now();
-    let (seq, check, since, last_backup) = {
+    let (seq, check, since, any_imported, last_backup) = {
         let mut reader = parts.db.read().await?;
         let mut conn = reader.conn();
         (
             log::seq(&mut conn).await?,
             log::secret_check(&mut conn).await?,
             events::first(&mut conn).await?,
+            identifiers::any_remembered(&mut conn).await?,
             // PostgreSQL's backups are not ours.
             match parts.db.is_embedded() {
                 true => backup::last(&mut conn).await?,
@@ -68,5 +71,6 @@ pub async fn look(parts: &Parts) -> Result<Vitals, FlowError> {
         commit: commits[COMMITS / 2],
         since,
         last_backup,
+        any_imported,
     })
 }

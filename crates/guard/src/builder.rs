@@ -4,14 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_token::{KeyError, SHARED_KID, Verifier, VerifyingKey};
+use countersign_token::{KeyError, Legacy, MAX_LEGACY, SHARED_KID, Verifier, VerifyingKey};
 use tokio::sync::mpsc;
 
 use crate::clock::Clock;
 use crate::follow::Follower;
 use crate::remote::{Remote, RemoteError};
 use crate::shared::Shared;
-use crate::{Guard, Policy};
+use crate::{AcceptHs256, Guard, Policy};
 
 /// A floor is kept for 60 s longer than any token below it lives; a longer leeway could outlast it.
 const MAX_LEEWAY: Duration = Duration::from_secs(30);
@@ -29,6 +29,12 @@ pub enum ConnectError {
     /// The shared secret was refused.
     #[error("the shared secret: {0}")]
     Secret(KeyError),
+    /// The secret of [`Builder::accept_hs256`] was refused.
+    #[error("the secret of the former program: {0}")]
+    LegacySecret(KeyError),
+    /// The end in [`Builder::accept_hs256`] is more than 90 days away.
+    #[error("tokens of a former program are let in for 90 days at most")]
+    LegacyUntil,
     /// The leeway is above 30 seconds.
     #[error("the leeway is above 30 seconds")]
     Leeway,
@@ -43,6 +49,7 @@ pub struct Builder {
     leeway: Duration,
     credentials: Option<(String, String)>,
     secret: Option<Vec<u8>>,
+    legacy: Option<AcceptHs256>,
     pub(crate) clock: Clock,
     #[cfg(feature = "axum")]
     pub(crate) web: crate::web::Settings,
@@ -57,6 +64,7 @@ impl Builder {
             leeway: MAX_LEEWAY,
             credentials: None,
             secret: None,
+            legacy: None,
             clock: Clock::system(),
             #[cfg(feature = "axum")]
             web: crate::web::Settings::default(),
@@ -97,6 +105,13 @@ impl Builder {
         Self { secret, ..self }
     }
 
+    /// Lets in tokens of the program that was here before, for a while.
+    /// [`Claims::is_legacy`](crate::Claims::is_legacy) tells them apart.
+    pub fn accept_hs256(self, tokens: AcceptHs256) -> Self {
+        let legacy = Some(tokens);
+        Self { legacy, ..self }
+    }
+
     /// Finds out what the issuer calls itself, loads its keys and its whole log, and goes on
     /// following it in a task of the current tokio runtime.
     ///
@@ -114,6 +129,8 @@ impl Builder {
             .map(|secret| VerifyingKey::from_secret(SHARED_KID.to_owned(), &secret))
             .transpose()
             .map_err(ConnectError::Secret)?;
+        let legacy = self.legacy.map(AcceptHs256::into_inner).transpose();
+        let legacy = legacy.map_err(ConnectError::LegacySecret)?;
         let remote = Remote::new(&self.url, self.credentials, self.policy)?;
         let verifier = Verifier::new(countersign_token::Policy {
             issuer: remote.issuer().await?,
@@ -122,10 +139,16 @@ impl Builder {
             // Told by the first answer; until then every token lives too long.
             life: Duration::ZERO,
         });
-        let shared = Shared::new(verifier, self.clock, self.policy, self.leeway);
+        let mut shared = Shared::new(verifier, self.clock, self.policy, self.leeway);
+        let end = legacy.as_ref().map(Legacy::until);
+        shared.legacy = legacy;
         let shared = Arc::new(shared);
         let mut follower = Follower::new(Arc::clone(&shared), remote, secret);
         follower.bootstrap().await?;
+        // By the issuer's time, which is known only now.
+        if end.is_some_and(|end| end > shared.now().plus(MAX_LEGACY)) {
+            return Err(ConnectError::LegacyUntil);
+        }
         let (looks, asked) = mpsc::channel(LOOKS);
         tokio::spawn(follower.run(asked));
         Ok(Guard::new(

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use countersign_token::{Accepted, Claims, Refusal as TokenRefusal, Seq};
+use countersign_token::{Claims, Refusal as TokenRefusal, Seq};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::follow::Look;
+use crate::legacy::Admitted;
 use crate::shared::Shared;
 use crate::{Builder, ConnectError, Refusal};
 
@@ -100,7 +101,7 @@ impl Guard {
         Ok(Arc::clone(accepted.claims()))
     }
 
-    pub(crate) async fn accept(&self, token: &str) -> Result<Accepted, Refusal> {
+    pub(crate) async fn accept(&self, token: &str) -> Result<Admitted, Refusal> {
         let shared = &self.0.shared;
         let looked = match shared.accept(token) {
             Err(AHEAD) => {
@@ -180,7 +181,7 @@ impl Guard {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    pub(crate) async fn ended(&self, accepted: &Accepted) -> Refusal {
+    pub(crate) async fn ended(&self, accepted: &Admitted) -> Refusal {
         self.0.shared.ended(accepted).await
     }
 }

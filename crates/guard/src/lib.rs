@@ -44,6 +44,7 @@ mod builder;
 mod clock;
 mod follow;
 mod guard;
+mod legacy;
 mod policy;
 mod refusal;
 mod remote;
@@ -61,6 +62,7 @@ mod tests;
 
 pub use builder::{Builder, ConnectError};
 pub use guard::{Guard, Status};
+pub use legacy::AcceptHs256;
 pub use policy::Policy;
 pub use refusal::Refusal;
 pub use remote::RemoteError;

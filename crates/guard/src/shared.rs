@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_token::feed::Answer;
-use countersign_token::{Accepted, Claims, KeySet, Timestamp, Verifier};
+use countersign_token::{Claims, KeySet, Legacy, Timestamp, Verifier};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
+use crate::legacy::{self, Admitted};
 use crate::sync::{AtomicI64, Ordering};
 use crate::{Policy, Refusal};
 
@@ -17,6 +18,8 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) policy: Policy,
     pub(crate) leeway: Duration,
+    /// Which tokens of a former program are let in, too.
+    pub(crate) legacy: Option<Legacy>,
     /// What to add to the clock to have the issuer's time, in milliseconds.
     pub(crate) offset: AtomicI64,
     /// When, on the clock, the question was sent whose answer was last applied.
@@ -32,6 +35,7 @@ impl Shared {
             clock,
             policy,
             leeway,
+            legacy: None,
             offset: AtomicI64::new(0),
             leased_at: AtomicI64::new(NEVER),
             changed: watch::Sender::new(()),
@@ -131,19 +135,30 @@ impl Shared {
     /// The lease is asked first, though the contract names a bad token first: a stale guard has
     /// neither the keys nor the time to say what is wrong with one.
     pub(crate) fn verify(&self, token: &str) -> Result<Arc<Claims>, Refusal> {
-        Ok(self.verifier.check(token, self.current()?)?)
+        self.accept(token).map(Admitted::into_claims)
     }
 
-    pub(crate) fn accept(&self, token: &str) -> Result<Accepted, Refusal> {
-        Ok(self.verifier.accept(token, self.current()?)?)
+    pub(crate) fn accept(&self, token: &str) -> Result<Admitted, Refusal> {
+        let now = self.current()?;
+        match self.verifier.accept(token, now) {
+            Ok(accepted) => Ok(Admitted::Ours(accepted)),
+            Err(refused) => Ok(legacy::admit(self.legacy.as_ref(), token, refused, now)?),
+        }
     }
 
-    pub(crate) fn still_accepts(&self, accepted: &Accepted) -> Result<(), Refusal> {
-        Ok(self.verifier.still_accepts(accepted, self.current()?)?)
+    pub(crate) fn still_accepts(&self, admitted: &Admitted) -> Result<(), Refusal> {
+        let now = self.current()?;
+        match admitted {
+            Admitted::Ours(accepted) => Ok(self.verifier.still_accepts(accepted, now)?),
+            Admitted::Legacy(claims) if now >= Timestamp::from_secs(claims.exp) => {
+                Err(countersign_token::Refusal::Expired.into())
+            }
+            Admitted::Legacy(_) => Ok(()),
+        }
     }
 
     /// Ready when a login that was let in would not be let in any more, with the reason.
-    pub(crate) async fn ended(&self, accepted: &Accepted) -> Refusal {
+    pub(crate) async fn ended(&self, accepted: &Admitted) -> Refusal {
         let mut changed = self.changed.subscribe();
         loop {
             changed.borrow_and_update();

@@ -13,10 +13,12 @@ use countersign_core::throttle;
 use countersign_flows::start::StartError;
 use countersign_flows::{Clock, Hasher, Parts, Random, Settings};
 use countersign_store::{Db, Options, StoreError};
-use countersign_token::{Algorithm, SigningKey, crypto};
+use countersign_token::{
+    Algorithm, Legacy, LegacySubject, MAX_LEGACY, SigningKey, Timestamp, crypto,
+};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::config::{self, Config, DatabaseUrl, Engine};
+use crate::config::{self, AcceptHs256, Config, DatabaseUrl, Engine};
 
 /// Why Countersign cannot work with this configuration on this machine.
 #[derive(Debug, thiserror::Error)]
@@ -320,7 +322,31 @@ fn settings(config: &Config) -> Result<Settings, BootError> {
         },
         registration: config.registration.enabled,
         audit_retention: config.audit.retention,
+        legacy: legacy(&config.accept_hs256, Clock::system().now())?,
     })
+}
+
+/// Which tokens of a former program are accepted. One whose time is over is none, and no mistake:
+/// a server must start on the day after.
+fn legacy(config: &AcceptHs256, now: Timestamp) -> Result<Option<Legacy>, BootError> {
+    let (Some(secret), Some(until)) = (&config.secret, &config.until) else {
+        return Ok(None);
+    };
+    if until.at > now.plus(MAX_LEGACY) {
+        let text = "token.accept_hs256.until: is more than 90 days ahead";
+        return Err(BootError::Setting(text.to_owned()));
+    }
+    let legacy = Legacy::new(secret.expose_secret().as_bytes(), until.at)
+        .map_err(|error| BootError::Setting(format!("token.accept_hs256.secret: {error}")))?;
+    let holds = match config.subject {
+        config::Subject::Id => LegacySubject::Id,
+        config::Subject::Name => LegacySubject::Name,
+    };
+    Ok(Some(
+        legacy
+            .subject(&config.claim, holds)
+            .audience(config.audience.clone()),
+    ))
 }
 
 /// What one password hash costs by this configuration.

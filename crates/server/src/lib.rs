@@ -4,6 +4,11 @@ pub mod boot;
 pub mod cli;
 pub mod config;
 pub mod http;
+#[cfg(feature = "otlp")]
+pub mod otlp;
+#[cfg(not(feature = "otlp"))]
+#[path = "otlp_absent.rs"]
+pub mod otlp;
 pub mod places;
 pub mod serve;
 pub mod telemetry;

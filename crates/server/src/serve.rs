@@ -24,8 +24,8 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a client may take to agree on TLS.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The most headers of a request.
-const MAX_HEADERS: usize = 64;
+/// The most connections that ask for metrics on a listener of their own.
+const METRICS: usize = 32;
 
 /// The address of whoever opened the connection.
 #[derive(Debug, Clone, Copy)]
@@ -34,18 +34,17 @@ pub struct Peer(pub SocketAddr);
 /// Serves until `stop` is ready, then finishes what is under way.
 pub async fn run(
     config: &Config,
+    places: Places,
     listener: TcpListener,
     tls: Option<Arc<Tls>>,
     router: Router,
     stop: impl Future<Output = ()>,
 ) {
-    let places = Places::new(config.limits.connections, descriptors_left());
     let graceful = GracefulShutdown::new();
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT.min(config.server.request_timeout))
         .max_buf_size(config.limits.header_bytes.0)
-        .max_headers(MAX_HEADERS)
         .half_close(false);
     let mut stop = std::pin::pin!(stop);
     loop {
@@ -109,11 +108,22 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     }
 }
 
+/// The places of this process, for all that it serves but the metrics: its descriptors are shared
+/// out once.
+pub fn places(config: &Config) -> Places {
+    Places::new(config.limits.connections, descriptors_left())
+}
+
+/// A few places beside those, so that a full server can still be measured.
+pub fn places_for_metrics() -> Places {
+    Places::new(METRICS / 2, METRICS)
+}
+
 /// How many connections this process may open beside its files and its database. The soft limit is
 /// raised to the hard one first: it is low for programs that use `select`, which none here does.
 fn descriptors_left() -> usize {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    const KEPT: usize = 64;
+    const KEPT: usize = 64 + METRICS;
     let limit = getrlimit(Resource::Nofile);
     let most = Rlimit {
         current: limit.maximum,

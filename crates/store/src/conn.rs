@@ -5,7 +5,9 @@ use countersign_core::{Seq, Timestamp};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Decode, PgConnection, Postgres, Row as _, Sqlite, SqliteConnection, Type};
+use sqlx::{
+    AssertSqlSafe, Decode, PgConnection, Postgres, Row as _, Sqlite, SqliteConnection, Type,
+};
 
 use crate::StoreError;
 use crate::args::Arg;
@@ -62,10 +64,14 @@ macro_rules! on {
     };
 }
 
-/// A statement with its values bound, for the engine at hand.
+/// Rows that one statement writes at once. A row has at most nine values, and SQLite takes 32,766
+/// of them.
+const ROWS: usize = 100;
+
+/// A text with its values bound, for the engine at hand.
 macro_rules! bound {
-    ($statement:expr, $args:expr) => {{
-        let mut query = sqlx::query($statement.sql);
+    ($sql:expr, $args:expr) => {{
+        let mut query = sqlx::query($sql);
         for arg in $args {
             query = match arg {
                 Arg::Text(value) => query.bind(value),
@@ -103,7 +109,7 @@ impl<'c> Conn<'c> {
         args: Vec<Arg>,
     ) -> Result<u64, StoreError> {
         self.permit(statement)?;
-        let done = on!(&mut self.link, conn => bound!(statement, args)
+        let done = on!(&mut self.link, conn => bound!(statement.sql, args)
             .execute(&mut **conn)
             .await
             .map(|done| done.rows_affected()));
@@ -117,7 +123,7 @@ impl<'c> Conn<'c> {
         args: Vec<Arg>,
     ) -> Result<Option<Row>, StoreError> {
         self.permit(statement)?;
-        let row = on!(&mut self.link, conn => bound!(statement, args)
+        let row = on!(&mut self.link, conn => bound!(statement.sql, args)
             .fetch_optional(&mut **conn)
             .await
             .map(|row| row.map(Row::from)));
@@ -142,11 +148,44 @@ impl<'c> Conn<'c> {
         args: Vec<Arg>,
     ) -> Result<Vec<Row>, StoreError> {
         self.permit(statement)?;
-        let rows = on!(&mut self.link, conn => bound!(statement, args)
+        let rows = on!(&mut self.link, conn => bound!(statement.sql, args)
             .fetch_all(&mut **conn)
             .await
             .map(|rows| rows.into_iter().map(Row::from).collect()));
         self.sorted(rows)
+    }
+
+    /// Runs a statement that writes one row for many of them, a hundred at a time; answers what they
+    /// return. Each row has as many values as the statement has placeholders.
+    pub(crate) async fn many(
+        &mut self,
+        statement: Statement,
+        mut rows: Vec<Vec<Arg>>,
+    ) -> Result<Vec<Row>, StoreError> {
+        if rows.len() == 1 {
+            return self.all(statement, rows.remove(0)).await;
+        }
+        self.permit(statement)?;
+        let columns = rows.first().map_or(0, Vec::len);
+        let mut returned = Vec::new();
+        let mut rows = rows.into_iter().peekable();
+        while rows.peek().is_some() {
+            let chunk: Vec<_> = rows.by_ref().take(ROWS).collect();
+            let sql = statement.repeated(chunk.len(), columns).ok_or_else(|| {
+                StoreError::Failed(format!("{} is not for many rows", statement.name))
+            })?;
+            // A full hundred comes again and is worth preparing; the rest has a text of its own.
+            let again = chunk.len() == ROWS;
+            let sql = AssertSqlSafe(sql);
+            let args = chunk.into_iter().flatten();
+            let found = on!(&mut self.link, conn => bound!(sql, args)
+                .persistent(again)
+                .fetch_all(&mut **conn)
+                .await
+                .map(|rows| rows.into_iter().map(Row::from).collect::<Vec<_>>()));
+            returned.extend(self.sorted(found)?);
+        }
+        Ok(returned)
     }
 
     /// Refuses a write outside a unit, which PostgreSQL would commit by itself.

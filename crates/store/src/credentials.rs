@@ -30,30 +30,34 @@ pub async fn insert_password(
     hash: &str,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    insert(conn, id, user, "password", hash, now).await
-}
-
-/// Gives a user the password hash that another system made.
-pub async fn insert_imported(
-    conn: &mut Conn<'_>,
-    id: CredentialId,
-    user: UserId,
-    hash: &str,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    insert(conn, id, user, "imported", hash, now).await
-}
-
-async fn insert(
-    conn: &mut Conn<'_>,
-    id: CredentialId,
-    user: UserId,
-    kind: &str,
-    hash: &str,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let args = args![id.as_bytes(), user.as_bytes(), kind, hash, now];
+    let args = args![id.as_bytes(), user.as_bytes(), "password", hash, now];
     conn.execute(INSERT, args).await.map(drop)
+}
+
+/// A password hash that comes with an account from another system.
+#[derive(Debug, Clone, Copy)]
+pub struct Brought<'h> {
+    /// The new credential.
+    pub id: CredentialId,
+    /// Whose it is.
+    pub user: UserId,
+    /// The hash.
+    pub hash: &'h str,
+    /// Whether another system made it, so that the first sign-in replaces it.
+    pub foreign: bool,
+}
+
+/// Gives users the password hashes that they bring.
+pub async fn insert_brought(
+    conn: &mut Conn<'_>,
+    brought: &[Brought<'_>],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let rows = brought.iter().map(|one| {
+        let kind = if one.foreign { "imported" } else { "password" };
+        args![one.id.as_bytes(), one.user.as_bytes(), kind, one.hash, now]
+    });
+    conn.many(INSERT, rows.collect()).await.map(drop)
 }
 
 /// The password hash of a user, if there is one.

@@ -125,6 +125,8 @@ impl Db {
         let readers = SqlitePoolOptions::new()
             .max_connections(options.connections)
             .acquire_timeout(PATIENCE)
+            // A file does not hang up; asking first would be as long a way as the question itself.
+            .test_before_acquire(false)
             .connect_lazy_with(connect.clone().pragma("query_only", "ON"));
         let file = OpenFile::note(connect.get_filename().to_owned())?;
         Ok(Engine::Sqlite {

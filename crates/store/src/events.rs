@@ -29,8 +29,8 @@ pub async fn append(conn: &mut Conn<'_>, event: &Event) -> Result<(), StoreError
 pub async fn append_all(conn: &mut Conn<'_>, events: &[Event]) -> Result<(), StoreError> {
     let count = i64::try_from(events.len()).unwrap_or(i64::MAX);
     let last: i64 = conn.one(TICK, args![count]).await?.get("seq")?;
-    for (seq, event) in (last - count + 1..).zip(events) {
-        let args = args![
+    let rows = (last - count + 1..).zip(events).map(|(seq, event)| {
+        args![
             seq,
             event.at,
             event.kind.as_str(),
@@ -40,10 +40,9 @@ pub async fn append_all(conn: &mut Conn<'_>, events: &[Event]) -> Result<(), Sto
             event.client.as_deref(),
             event.address.as_deref(),
             event.data.as_deref(),
-        ];
-        conn.execute(INSERT, args).await?;
-    }
-    Ok(())
+        ]
+    });
+    conn.many(INSERT, rows.collect()).await.map(drop)
 }
 
 /// An event as it was written. Kind and actor are the words of the version that wrote it.

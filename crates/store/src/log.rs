@@ -23,6 +23,7 @@ statements! {
         ORDER BY seq LIMIT $2";
     PRUNE = "DELETE FROM floors WHERE seq IN
         (SELECT seq FROM floors WHERE expires < $1 ORDER BY expires LIMIT $2)";
+    ISSUER_FLOOR = "SELECT issuer_floor FROM log_clock WHERE id = 1";
     RAISE_ISSUER = "UPDATE log_clock SET issuer_floor = CASE WHEN issuer_floor > $1 THEN issuer_floor
         ELSE $1 END WHERE id = 1";
     RAISE_LIFE = "UPDATE log_clock SET life = $1, next_life = $1, next_life_at = 0
@@ -130,6 +131,11 @@ pub async fn floors_after(
 /// Forgets up to `limit` floors below which every token has expired; answers how many.
 pub async fn prune(conn: &mut Conn<'_>, now: Timestamp, limit: i64) -> Result<u64, StoreError> {
     conn.execute(PRUNE, args![now, limit]).await
+}
+
+/// The durable floor of the issuer.
+pub async fn issuer_floor(conn: &mut Conn<'_>) -> Result<Seq, StoreError> {
+    conn.one(ISSUER_FLOOR, args![]).await?.seq("issuer_floor")
 }
 
 /// Raises the durable floor of the issuer; it never sinks.

@@ -1,6 +1,6 @@
 //! Accounts and their roles.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_core::{Role, RoleSet, Seq, Timestamp, User, UserId};
 
@@ -28,7 +28,7 @@ macro_rules! user_rows {
 statements! {
     INSERT = "INSERT INTO users (id, created_at) VALUES ($1, $2)";
     INSERT_NEW = "INSERT INTO users (id, created_at, disabled_at) VALUES ($1, $2, $3)
-        ON CONFLICT (id) DO NOTHING";
+        ON CONFLICT (id) DO NOTHING RETURNING id";
     EXISTS = "SELECT id FROM users WHERE id = $1";
     BY_ID = user_rows!("(SELECT * FROM users WHERE id = $1) u");
     BY_NAME = user_rows!(
@@ -37,7 +37,8 @@ statements! {
     );
     PAGE = user_rows!(
         "(SELECT * FROM users WHERE id > $1 AND (CAST($2 AS TEXT) IS NULL OR id IN
-            (SELECT user_id FROM identifiers WHERE value_key >= $2 AND value_key < $3))
+            (SELECT user_id FROM identifiers
+             WHERE kind IN ('username', 'email') AND value_key >= $2 AND value_key < $3))
           ORDER BY id LIMIT $4) u"
     );
     DELETE = "DELETE FROM users WHERE id = $1 RETURNING id";
@@ -61,15 +62,22 @@ pub async fn insert(conn: &mut Conn<'_>, id: UserId, now: Timestamp) -> Result<(
         .map(drop)
 }
 
-/// Makes an account under an id that was not made for it; false where there is one.
+/// An account under an id that was not made for it: who it is, since when, and since when disabled.
+pub type NewUser = (UserId, Timestamp, Option<Timestamp>);
+
+/// Makes accounts without names, roles or credentials, where there is none of that id yet; answers
+/// which were made.
 pub async fn insert_new(
     conn: &mut Conn<'_>,
-    id: UserId,
-    created_at: Timestamp,
-    disabled_at: Option<Timestamp>,
-) -> Result<bool, StoreError> {
-    let args = args![id.as_bytes(), created_at, disabled_at];
-    Ok(conn.execute(INSERT_NEW, args).await? == 1)
+    users: &[NewUser],
+) -> Result<BTreeSet<UserId>, StoreError> {
+    let rows = users
+        .iter()
+        .map(|(id, created_at, disabled_at)| args![id.as_bytes(), *created_at, *disabled_at]);
+    let made = conn.many(INSERT_NEW, rows.collect()).await?;
+    made.iter()
+        .map(|row| row.bytes("id").map(UserId::from_bytes))
+        .collect()
 }
 
 /// Whether there is an account with this id.
@@ -139,20 +147,19 @@ pub async fn raise_floor(conn: &mut Conn<'_>, id: UserId, seq: Seq) -> Result<()
         .map(drop)
 }
 
-/// Gives a role to a user who does not have it.
-pub async fn add_role(conn: &mut Conn<'_>, id: UserId, role: &Role) -> Result<(), StoreError> {
-    conn.execute(ADD_ROLE, args![id.as_bytes(), role.as_str()])
-        .await
-        .map(drop)
+/// Gives roles to users who do not have them.
+pub async fn add_roles(conn: &mut Conn<'_>, roles: &[(UserId, &Role)]) -> Result<(), StoreError> {
+    let rows = roles
+        .iter()
+        .map(|(id, role)| args![id.as_bytes(), role.as_str()]);
+    conn.many(ADD_ROLE, rows.collect()).await.map(drop)
 }
 
 /// Replaces the roles of a user.
 pub async fn set_roles(conn: &mut Conn<'_>, id: UserId, roles: &RoleSet) -> Result<(), StoreError> {
     conn.execute(CLEAR_ROLES, args![id.as_bytes()]).await?;
-    for role in roles.iter() {
-        add_role(conn, id, role).await?;
-    }
-    Ok(())
+    let roles: Vec<_> = roles.iter().map(|role| (id, role)).collect();
+    add_roles(conn, &roles).await
 }
 
 /// How many enabled accounts have a role.

@@ -18,7 +18,7 @@ pub const ACCESS: &str = "access";
 pub const MAX_TOKEN_BYTES: usize = 1024;
 
 /// The last second of the year 9999: a later date is a mistake or an attack.
-const LAST_SECOND: i64 = 253_402_300_799;
+pub(crate) const LAST_SECOND: i64 = 253_402_300_799;
 
 /// The claims of an access token (RFC 7519 section 4.1, RFC 9068 section 2.2).
 ///
@@ -72,6 +72,12 @@ pub struct Claims {
 }
 
 impl Claims {
+    /// Whether a guard made this of a token of the former program, rather than of one of ours: it
+    /// has no session, no logout reaches it, and its `sub` is what that program called the account.
+    pub fn is_legacy(&self) -> bool {
+        self.sid.is_empty()
+    }
+
     /// Whether this is what both sides of the wire agree to call claims.
     fn sound(&self) -> bool {
         let ids = [&self.iss, &self.sub, &self.client_id, &self.jti, &self.sid];

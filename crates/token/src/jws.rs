@@ -75,15 +75,15 @@ pub(crate) fn unverified_payload(token: &str) -> Option<Vec<u8>> {
     Parts::of(token).map(|parts| parts.payload)
 }
 
-struct Parts<'t> {
-    signed: &'t [u8],
-    header: Vec<u8>,
-    payload: Vec<u8>,
-    signature: Vec<u8>,
+pub(crate) struct Parts<'t> {
+    pub(crate) signed: &'t [u8],
+    pub(crate) header: Vec<u8>,
+    pub(crate) payload: Vec<u8>,
+    pub(crate) signature: Vec<u8>,
 }
 
 impl<'t> Parts<'t> {
-    fn of(token: &'t str) -> Option<Self> {
+    pub(crate) fn of(token: &'t str) -> Option<Self> {
         if token.len() > MAX_BYTES {
             return None;
         }
@@ -100,15 +100,15 @@ impl<'t> Parts<'t> {
 }
 
 #[derive(Default)]
-struct Header<'h> {
-    alg: Option<Text<'h>>,
-    kid: Option<Text<'h>>,
-    typ: Option<Text<'h>>,
-    forbidden: bool,
+pub(crate) struct Header<'h> {
+    pub(crate) alg: Option<Text<'h>>,
+    pub(crate) kid: Option<Text<'h>>,
+    pub(crate) typ: Option<Text<'h>>,
+    pub(crate) forbidden: bool,
 }
 
 impl<'h> Header<'h> {
-    fn parse(json: &'h [u8]) -> Option<Self> {
+    pub(crate) fn parse(json: &'h [u8]) -> Option<Self> {
         serde_json::from_slice(json).ok()
     }
 }

@@ -134,6 +134,11 @@ impl Accepted {
     pub fn claims(&self) -> &Arc<Claims> {
         &self.0.claims
     }
+
+    /// As [`Self::claims`], for whoever asks nothing else.
+    pub fn into_claims(self) -> Arc<Claims> {
+        self.0.claims
+    }
 }
 
 impl Remembered for Examined {

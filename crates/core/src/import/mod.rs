@@ -8,7 +8,7 @@ use countersign_token::Timestamp;
 use secrecy::ExposeSecret;
 use uuid::Uuid;
 
-use self::moment::moment;
+pub use self::moment::moment;
 use crate::foreign::{Caps, Foreign, Unusable};
 use crate::password::{MAX_PASSWORD_BYTES, Password};
 use crate::{ADMIN, Identifier, Invalid, RoleSet, UserId};

@@ -9,7 +9,7 @@ const SECONDS_END: u64 = 100_000_000_000;
 
 /// Seconds or milliseconds since 1970, or a date of ISO 8601 with or without a time, in UTC or with
 /// an offset. What is smaller than a second is left out.
-pub(super) fn moment(text: &str) -> Result<Timestamp, Invalid> {
+pub fn moment(text: &str) -> Result<Timestamp, Invalid> {
     let number = match text.split_once('.') {
         Some((whole, part)) if part.bytes().all(|byte| byte.is_ascii_digit()) => whole,
         _ => text,

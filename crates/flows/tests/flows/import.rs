@@ -271,6 +271,26 @@ async fn somebody_else_with_the_name_is_a_conflict_and_not_a_repeat() {
 }
 
 #[tokio::test]
+async fn a_name_won_beside_one_that_somebody_has_is_free_for_the_next_row() {
+    for site in Site::each().await {
+        site.user("bea@example.com", &[]).await;
+        let both = Row {
+            email: Some("bea@example.com".to_owned()),
+            ..row("cid")
+        };
+        let other = Row {
+            email: Some("dan@example.com".to_owned()),
+            ..row("Dan")
+        };
+        let outcomes = import(&site, [row("dan"), both, row("cid"), other]).await;
+        let (email, username) = (IdentifierKind::Email, IdentifierKind::Username);
+        let found = [Outcome::Made, taken(email), Outcome::Made, taken(username)];
+        assert_eq!(outcomes, found);
+        assert_eq!(site.events().await.len(), 2 + 1 + 1, "and the key");
+    }
+}
+
+#[tokio::test]
 async fn two_imports_at_once_make_each_account_once() {
     for site in Site::each().await {
         let other = site.node().await;

@@ -66,7 +66,7 @@ async fn each_mode_holds_a_session_in_its_own_way() {
         let identity = site.identify(&held).await.unwrap();
         assert_eq!(
             (identity.user_id, identity.session_id),
-            (ada.id, held.session)
+            (ada.id, Some(held.session))
         );
         assert_eq!(identity.name, "ada");
         assert_eq!(identity.roles.to_words(), ["editor"]);

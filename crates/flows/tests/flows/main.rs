@@ -23,6 +23,7 @@ mod feed;
 mod hasher;
 mod import;
 mod keys;
+mod legacy;
 mod log;
 mod login;
 mod logout;

@@ -76,6 +76,7 @@ impl Default for Config {
                 limits: Limits::default(),
                 registration: true,
                 audit_retention: DAY * 400,
+                legacy: None,
             },
         }
     }

@@ -1,9 +1,9 @@
 use countersign_core::{Actor, EventKind};
 use countersign_flows::tokens::{self, Which};
-use countersign_flows::{FlowError, Mode, Origin, SignedIn, logout::Proof};
+use countersign_flows::{FlowError, Mode, Origin, SignedIn, authenticate, logout::Proof};
 use countersign_token::Refusal;
 
-use crate::site::{LIFE, Site, access, disabled, refresh_token, roles};
+use crate::site::{LIFE, Site, access, credential, disabled, refresh_token, roles};
 
 async fn active(site: &Site, token: &str) -> bool {
     tokens::introspect(site, token).await.unwrap().is_some()
@@ -174,4 +174,14 @@ async fn an_administrator_withdraws_by_text_or_by_id() {
         );
     }
     site.identify(&kept).await.unwrap();
+}
+
+#[tokio::test]
+async fn checking_a_token_takes_no_room_for_the_queries_that_it_does_not_make() {
+    let site = Site::new().await;
+    site.user("ada", &[]).await;
+    let held = credential(&site.sign_in("ada", Mode::Token).await);
+    // It is a part of the future of every request that may carry a token.
+    let room = size_of_val(&authenticate::identify(&site, &held));
+    assert!(room < 1_024, "{room} bytes");
 }

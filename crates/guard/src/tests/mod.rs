@@ -5,6 +5,7 @@ mod feed;
 mod issuer;
 mod keys;
 mod lease;
+mod legacy;
 mod watched;
 #[cfg(feature = "axum")]
 mod web;

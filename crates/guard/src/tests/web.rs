@@ -21,7 +21,7 @@ impl FromRef<App> for Guard {
     }
 }
 
-fn app(guard: &Guard) -> Router {
+pub(super) fn app(guard: &Guard) -> Router {
     let whole = Router::new()
         .route(
             "/layer",
@@ -65,7 +65,11 @@ fn app(guard: &Guard) -> Router {
         })
 }
 
-async fn send(app: &Router, request: &str, lines: &[(&str, &str)]) -> (Response<()>, String) {
+pub(super) async fn send(
+    app: &Router,
+    request: &str,
+    lines: &[(&str, &str)],
+) -> (Response<()>, String) {
     let (method, path) = request.split_once(' ').unwrap();
     let mut request = Request::builder().method(method).uri(path);
     for (name, value) in lines {

@@ -48,8 +48,9 @@ use axum::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use countersign_token::{Accepted, Claims};
+use countersign_token::Claims;
 
+use crate::legacy::Admitted;
 use crate::{Builder, Guard, Refusal};
 
 pub use layer::{Layer, Service};
@@ -100,7 +101,7 @@ impl Guard {
 /// Reads as its [`Claims`].
 #[derive(Clone)]
 pub struct Authenticated {
-    accepted: Accepted,
+    accepted: Admitted,
     guard: Guard,
 }
 

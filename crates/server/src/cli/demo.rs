@@ -23,6 +23,7 @@ use super::serve::{not_bound, stopped};
 use super::{Failure, Global};
 use crate::boot::{self, BootError};
 use crate::config::{Config, Inputs, LogFormat, LogLevel};
+use crate::otlp::Tracer;
 use crate::{http, serve, telemetry};
 
 /// Where the issuer stands on the page's own address.
@@ -100,10 +101,11 @@ async fn demo(listen: SocketAddr, global: &Global) -> Result<(), Failure> {
     let account = make_account(&cx).await?;
     let lines = StartLines::new(&config, page_at, &account);
 
-    let routes = http::routers(&config, Arc::clone(&cx)).main;
+    let routes = http::routers(&config, Arc::clone(&cx), Tracer::default()).main;
     let follow = tokio::spawn(serve::follow_log(Arc::clone(&cx)));
     let (end, ended) = oneshot::channel::<()>();
-    let issuer = serve::run(&config, feed, None, routes.clone(), async {
+    let places = serve::places(&config);
+    let issuer = serve::run(&config, places.clone(), feed, None, routes.clone(), async {
         let _ = ended.await;
         cx.feed.close();
     });
@@ -124,7 +126,7 @@ async fn demo(listen: SocketAddr, global: &Global) -> Result<(), Failure> {
             // A closed standard output does not stop a demo.
             let _ = Output::new(global).answer(&lines, || lines.text());
         }
-        serve::run(&config, page, None, router, stop).await;
+        serve::run(&config, places, page, None, router, stop).await;
         Ok(())
     };
     let services = async {

@@ -122,6 +122,32 @@ fn every_command_has_examples() {
     assert_eq!(found, [""; 0]);
 }
 
+/// The words of each example, as far as a shell would hand them on.
+#[test]
+fn every_example_is_understood() {
+    use clap::Parser;
+
+    let page = page();
+    let (mut tried, mut code) = (0, false);
+    for line in page.replace("$(date +%F)", "2026-11-21").lines() {
+        if line.starts_with("```") {
+            code = line == "```sh";
+        }
+        let Some((_, rest)) = line.split_once("countersign ").filter(|_| code) else {
+            continue;
+        };
+        let ends = [" | ", " > ", " >", ")"]
+            .iter()
+            .filter_map(|end| rest.find(end));
+        let rest = &rest[..ends.min().unwrap_or(rest.len())];
+        let words = rest.split(' ').map(|word| word.trim_matches(['\'', '"']));
+        let parsed = Cli::try_parse_from(std::iter::once("countersign").chain(words));
+        assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());
+        tried += 1;
+    }
+    assert!(tried > 40, "{tried}");
+}
+
 #[test]
 fn the_page_made_from_the_command_line_is_up_to_date() {
     let path = concat!(

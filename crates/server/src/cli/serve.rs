@@ -1,22 +1,29 @@
 //! `countersign serve`.
 
+use std::cell::Cell;
 use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
+use countersign_flows::Cx;
 use countersign_flows::start::{self, Started};
 use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::output::Output;
+use super::output::{Output, when};
 use super::{Failure, Global, configuration};
 use crate::boot::{self, BootError, DataLock};
 use crate::config::Config;
+use crate::otlp::Tracer;
 use crate::tls::Tls;
 use crate::{http, serve, telemetry};
+
+/// How long the last spans may take where requests took all of the grace.
+const LAST_SPANS: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -40,15 +47,17 @@ impl Serve {
         let flags = listen.map(|listen| ("server.listen".to_owned(), listen));
         let config = configuration(global, flags.into_iter().collect())?;
         telemetry::start(config.log.format, config.log.level, global.color());
+        let tracer = Tracer::start(&config)
+            .map_err(|error| Failure::configuration("otlp", format!("otlp.endpoint: {error}")))?;
         tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
             .map_err(|error| Failure::refused("internal", format!("starting threads: {error}")))?
-            .block_on(serve(config, global))
+            .block_on(serve(config, global, tracer))
     }
 }
 
-async fn serve(mut config: Config, global: &Global) -> Result<(), Failure> {
+async fn serve(mut config: Config, global: &Global, tracer: Tracer) -> Result<(), Failure> {
     // The port first: most that can go wrong goes wrong here, before anything is made on disk.
     let listen = config.server.listen;
     let listener = TcpListener::bind(listen)
@@ -81,21 +90,29 @@ async fn serve(mut config: Config, global: &Global) -> Result<(), Failure> {
         // A closed standard output does not stop a server.
         let _ = Output::new(global).answer(&lines, || lines.text());
     }
+    warn_of_legacy(&started.cx);
     let cx = Arc::new(started.cx);
-    let routers = http::routers(&config, Arc::clone(&cx));
+    let routers = http::routers(&config, Arc::clone(&cx), tracer.clone());
     let follow = tokio::spawn(serve::follow_log(Arc::clone(&cx)));
     let tidy = tokio::spawn(serve::keep_tidy(Arc::clone(&cx)));
+    let stopped_at = Cell::new(None);
     let stop = async {
         stop.await;
+        stopped_at.set(Some(cx.clock.monotonic()));
         cx.feed.close();
     };
     if let Some(tls) = &tls {
         tokio::spawn(Arc::clone(tls).follow());
     }
-    let main = serve::run(&config, listener, tls, routers.main, stop);
+    let places = serve::places(&config);
+    let main = serve::run(&config, places, listener, tls, routers.main, stop);
     let measured = async {
         match measured {
-            Some(listener) => serve::run(&config, listener, None, routers.metrics, pending()).await,
+            Some(listener) => {
+                let router = routers.metrics;
+                let places = serve::places_for_metrics();
+                serve::run(&config, places, listener, None, router, pending()).await;
+            }
             None => pending().await,
         }
     };
@@ -107,7 +124,26 @@ async fn serve(mut config: Config, global: &Global) -> Result<(), Failure> {
     tidy.abort();
     cx.db.close().await;
     drop(lock);
+    let now = cx.clock.monotonic();
+    let took = now.saturating_sub(stopped_at.get().unwrap_or(now));
+    let left = config.server.shutdown_grace.saturating_sub(took);
+    // The exporter has a thread, and waiting for it blocks.
+    let flushed = tokio::task::spawn_blocking(move || tracer.flush(left.max(LAST_SPANS)));
+    let _ = flushed.await;
     Ok(())
+}
+
+/// Says until when the former program's tokens are accepted, or that it is over.
+fn warn_of_legacy(cx: &Cx) {
+    let Some(legacy) = &cx.settings.legacy else {
+        return;
+    };
+    let until = when(legacy.until().as_secs());
+    if legacy.until() <= cx.clock.now() {
+        tracing::warn!(%until, "token.accept_hs256 is over, and accepts nothing: take it away");
+    } else {
+        tracing::warn!(%until, "tokens of the former program are accepted (token.accept_hs256)");
+    }
 }
 
 /// Why the port cannot be had, and what to type. Most often this very server runs already.

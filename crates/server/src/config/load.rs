@@ -283,5 +283,16 @@ impl Config {
             !same(&secret.jwt_key, &secret.key),
             || "is the same as SECRET_KEY: who shares the one must not hold the other".into(),
         );
+        let former = &self.accept_hs256;
+        loader.together(
+            &["token.accept_hs256.secret", "secret.key"],
+            !same(&former.secret, &secret.key),
+            || "is the same as SECRET_KEY: give Countersign a SECRET_KEY of its own".into(),
+        );
+        loader.together(
+            &["token.accept_hs256.until", "token.accept_hs256.secret"],
+            former.until.is_some() == former.secret.is_some(),
+            || "goes with token.accept_hs256.secret: set both, or neither".into(),
+        );
     }
 }

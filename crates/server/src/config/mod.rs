@@ -21,9 +21,10 @@ pub use report::{Row, example, reference};
 pub use secret::{MAKE_ONE, weakness};
 pub use sources::{Inputs, Source};
 pub use table::{
-    Argon2, Audit, Config, Cookie, Cors, Database, Fallback, ForwardAuth, KEYS, Key, Limits, Log,
-    Metrics, Password, Registration, Secret, Server, Session, Tls, Token,
+    AcceptHs256, Argon2, Audit, Config, Cookie, Cors, Database, Fallback, ForwardAuth, KEYS, Key,
+    Limits, Log, Metrics, Password, Registration, Secret, Server, Session, Tls, Token,
 };
 pub use value::{
-    Algorithm, Blocklist, ByteSize, CookiePrefix, LogFormat, LogLevel, RequireAuth, SameSite,
+    Algorithm, Blocklist, ByteSize, CookiePrefix, LogFormat, LogLevel, Moment, RequireAuth,
+    SameSite, Subject,
 };

@@ -82,7 +82,7 @@ pub fn example() -> String {
         for (key, row) in KEYS
             .iter()
             .zip(&defaults)
-            .filter(|(key, _)| keys_of(section).any(|k| k.name == key.name))
+            .filter(|(key, _)| !key.secret && keys_of(section).any(|k| k.name == key.name))
         {
             let name = key.name.rsplit_once('.').map_or(key.name, |(_, name)| name);
             let value = match row.value.as_str() {

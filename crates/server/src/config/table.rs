@@ -10,8 +10,8 @@ use super::{
     report::Row,
     sources::Source,
     value::{
-        Algorithm, Blocklist, ByteSize, CookiePrefix, LogFormat, LogLevel, RequireAuth, SameSite,
-        Value,
+        Algorithm, Blocklist, ByteSize, CookiePrefix, LogFormat, LogLevel, Moment, RequireAuth,
+        SameSite, Subject, Value,
     },
 };
 
@@ -189,6 +189,24 @@ settings! {
         /// How long a new signing key is published before it signs.
         publish_ahead: Duration = {"10m"}, ["0s", "7d"];
     }
+    /// Tokens of the program that was here before, HS256 under its secret, for the days of a move.
+    /// They say who somebody is at `GET /protected`, `/profile` and `/users/profile`, and change
+    /// nothing. Off unless a secret is set.
+    accept_hs256: AcceptHs256 at "token.accept_hs256" {
+        /// The secret that the former program signed with. Whoever holds it can read as anybody who
+        /// was imported.
+        secret: Option<SecretString> = {};
+        /// When it is over, at most 90 days ahead: a date, in UTC, or a moment such as
+        /// `2027-01-31T18:00:00Z`.
+        until: Option<Moment> = {};
+        /// The claim that says who it is.
+        claim: String = {"sub"};
+        /// What that claim holds: the `id` that an account was imported with, or its `name`, a
+        /// username or e-mail address.
+        subject: Subject = {"id"};
+        /// What their `aud` must contain. If unset, tokens that have one are refused.
+        audience: Option<String> = {};
+    }
     /// How long a login lasts.
     session: Session at "session" {
         /// A session unused for so long has ended.
@@ -267,6 +285,12 @@ settings! {
         /// Where `GET /metrics` listens by itself. If unset, it stands beside the other routes where
         /// those listen on loopback only, and nowhere else.
         listen: Option<SocketAddr> = {};
+    }
+    /// Traces. Only in a binary that was built with `--features otlp`; any other one ignores it.
+    otlp: Otlp at "otlp" {
+        /// The OpenTelemetry collector (OTLP over HTTP), such as `http://127.0.0.1:4318`: spans are
+        /// sent to `/v1/traces` below it.
+        endpoint: Option<PublicUrl> = {}, as "OTEL_EXPORTER_OTLP_ENDPOINT";
     }
     /// What is written to the log.
     log: Log at "log" {

@@ -2,6 +2,8 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+use countersign_core::Timestamp;
+use countersign_core::import::moment;
 use secrecy::SecretString;
 
 use super::secret;
@@ -202,6 +204,36 @@ impl Value for Duration {
     }
 }
 
+/// A date or a moment, as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moment {
+    text: String,
+    /// What it means.
+    pub at: Timestamp,
+}
+
+impl Value for Moment {
+    fn read(text: &str) -> Result<Self, String> {
+        // A number alone would be seconds, or a year, or a mistake.
+        let dated = text.get(4..5) == Some("-");
+        match moment(text) {
+            Ok(at) if dated => Ok(Self {
+                text: text.to_owned(),
+                at,
+            }),
+            _ => Err(format!(
+                "{} is neither a date such as `2027-01-31` nor a moment such as \
+                 `2027-01-31T18:00:00Z`",
+                quote(text)
+            )),
+        }
+    }
+
+    fn show(&self) -> String {
+        self.text.clone()
+    }
+}
+
 /// A number of bytes, written `65536` or `64KiB`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ByteSize(
@@ -339,6 +371,16 @@ words! {
         Always = "always",
         /// Nowhere: strangers share a few places.
         Never = "never",
+    }
+}
+
+words! {
+    /// What names an account in a token of a former program.
+    Subject {
+        /// The id that it was imported with.
+        Id = "id",
+        /// The username or e-mail address that it was imported with.
+        Name = "name",
     }
 }
 

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use super::Site;
 use super::body::{Field, Fields, PathPart, StrictJson};
-use super::credential::{Caller, LiveCaller};
+use super::credential::{Account, Caller, LiveCaller};
 use super::error::{ApiResult, ErrorBody, Refusals, not_found};
 use super::login::{LoginAnswer, hand_over};
 use super::origin::From;
@@ -119,8 +119,8 @@ pub async fn protected(Caller(caller): Caller) -> Json<LoggedInAs> {
         Refusals,
     )
 )]
-pub async fn get_profile(LiveCaller(live): LiveCaller) -> Json<UserView> {
-    Json(UserView::from(&live.user))
+pub async fn get_profile(Account(user): Account) -> Json<UserView> {
+    Json(UserView::from(&user))
 }
 
 /// New names, and the password once more.

@@ -57,7 +57,7 @@ pub const CODES: &[Known] = codes! {
     413 body_too_large "The body is larger than `limits.body_bytes`"
     415 unsupported_media_type "Send the `Content-Type` that the message names"
     429 too_many_attempts "Wait out `Retry-After`; live sessions are not touched"
-    431 head_too_large "The head is larger than `limits.header_bytes`"
+    431 head_too_large "The head is larger than `limits.header_bytes`, or has more than 64 headers"
     500 internal "A defect here; the log has more under the answer's `X-Request-Id`"
     503 busy "Too much is waiting: wait out `Retry-After` and keep the credential"
     503 not_ready "The message says why"

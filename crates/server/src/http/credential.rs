@@ -3,9 +3,9 @@
 
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
-use countersign_core::Client;
-use countersign_flows::{Credential, FlowError, Identity, Live, authenticate, clients};
+use axum::http::{HeaderMap, HeaderValue, header};
+use countersign_core::{Client, User};
+use countersign_flows::{Credential, FlowError, Identity, Live, authenticate, clients, legacy};
 use countersign_token::{Refusal, crypto};
 
 use super::Site;
@@ -27,9 +27,8 @@ fn authorization(headers: &HeaderMap) -> Result<Authorization, FlowError> {
         (Some(value), None) => value,
         (Some(_), Some(_)) => return Err(malformed),
     };
-    let text = value
-        .to_str()
-        .map_err(|_| FlowError::Token(Refusal::Malformed))?
+    let text = ascii(value)
+        .ok_or(FlowError::Token(Refusal::Malformed))?
         .trim();
     if text.is_empty() {
         return Ok(Authorization::NotOurs);
@@ -59,7 +58,7 @@ fn basic(headers: &HeaderMap) -> Result<Option<(String, String)>, ApiError> {
         (Some(_), Some(_)) => return Err(invalid_client()),
     };
     let read = || {
-        let (scheme, encoded) = value.to_str().ok()?.split_once(' ')?;
+        let (scheme, encoded) = ascii(value)?.split_once(' ')?;
         let encoded = scheme
             .eq_ignore_ascii_case("basic")
             .then_some(encoded.trim())?;
@@ -67,6 +66,16 @@ fn basic(headers: &HeaderMap) -> Result<Option<(String, String)>, ApiError> {
         Some((id, secret))
     };
     read().map(Some).ok_or_else(invalid_client)
+}
+
+/// A header's value as text, if it is ASCII: what `HeaderValue::to_str` asks byte by byte, asked of
+/// sixteen at a time. Control characters are none of a value's.
+fn ascii(value: &HeaderValue) -> Option<&str> {
+    let bytes = value.as_bytes();
+    bytes
+        .is_ascii()
+        .then(|| std::str::from_utf8(bytes).ok())
+        .flatten()
 }
 
 /// The service whose name and secret these headers hold; none where they hold nothing of the kind.
@@ -154,6 +163,20 @@ impl FromRequestParts<Site> for LiveCaller {
     }
 }
 
+/// The account of whoever sends the request, to be read: of a session that is alive now, or of a
+/// token of the former program.
+#[derive(Debug)]
+pub struct Account(pub User);
+
+impl FromRequestParts<Site> for Account {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Self, ApiError> {
+        let credential = required(parts, site)?;
+        Ok(Self(legacy::account(&site.cx, &credential).await?))
+    }
+}
+
 /// An administrator with a session that is alive now; 401 to strangers, 403 to everybody else.
 #[derive(Debug)]
 pub struct Admin(pub Live);
@@ -179,7 +202,6 @@ impl Admin {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::http::HeaderValue;
 
     fn found(lines: &[(&'static str, &[u8])]) -> Result<Option<&'static str>, &'static str> {
         let headers: HeaderMap = lines

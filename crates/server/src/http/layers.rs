@@ -1,13 +1,14 @@
 //! What happens around every request: an id, a log line, a time limit, and careful headers.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use countersign_flows::FlowError;
 use countersign_flows::feed::MAX_WAIT;
+use countersign_flows::{FlowError, Random};
 use countersign_token::crypto;
 
 use super::error::{ApiError, ErrorBody};
@@ -20,27 +21,63 @@ pub struct RequestId(pub String);
 
 static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// Where ids of requests come from: a draw is for many, since each draw costs as much as checking a
+/// token that is known.
+#[derive(Debug, Default)]
+pub struct RequestIds(Mutex<Vec<[u8; ID_BYTES]>>);
+
+const ID_BYTES: usize = 12;
+
+impl RequestIds {
+    fn next(&self, random: &Random) -> String {
+        const DRAWN: usize = 32;
+        let mut drawn = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if drawn.is_empty() {
+            let bytes = random.bytes::<{ ID_BYTES * DRAWN }>();
+            drawn.extend_from_slice(bytes.as_chunks().0);
+        }
+        let id = drawn.pop().unwrap_or_default();
+        drop(drawn);
+        crypto::b64(&id)
+    }
+}
+
+/// [`observe`] and [`pass`] in one layer, where nothing stands between them: a layer has a price, and
+/// every request pays it.
+pub async fn observe_and_pass(State(site): State<Site>, request: Request, next: Next) -> Response {
+    observed(&site, request, |request| passed(&site, request, next)).await
+}
+
 /// Gives the request an id and its answer careful headers, and logs what became of it. The log holds
 /// the route, not the path: a path can hold anything that somebody typed.
-pub async fn observe(State(site): State<Site>, mut request: Request, next: Next) -> Response {
-    let id = crypto::b64(&site.cx.random.bytes::<12>());
+pub async fn observe(State(site): State<Site>, request: Request, next: Next) -> Response {
+    observed(&site, request, |request| next.run(request)).await
+}
+
+async fn observed<F: Future<Output = Response>>(
+    site: &Site,
+    mut request: Request,
+    inner: impl FnOnce(Request) -> F,
+) -> Response {
+    let id = site.request_ids.next(&site.cx.random);
+    let answered_id = HeaderValue::try_from(&id);
     request.extensions_mut().insert(RequestId(id.clone()));
     let method = metrics::method(request.method());
-    let route = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map_or_else(|| "(none)".to_owned(), |path| path.as_str().to_owned());
+    let path = request.extensions().get::<MatchedPath>().cloned();
     let began = site.cx.clock.monotonic();
-    let mut response = next.run(request).await;
-    careful_headers(&site, response.headers_mut());
+    let route = path.as_ref().map_or("(none)", MatchedPath::as_str);
+    let span = site.tracer.begin(method, route, &id, request.headers());
+    let mut response = inner(request).await;
+    careful_headers(site, response.headers_mut());
     let took = site.cx.clock.monotonic().saturating_sub(began);
     let status = response.status().as_u16();
     let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-    tracing::info!(target: "countersign", request_id = %id, method, route, status, micros, "request");
+    tracing::info!(target: "countersign", request_id = id, method, route, status, micros, "request");
     let refusal = response.extensions().get::<ErrorBody>();
     let code = refusal.map(|refusal| refusal.code);
+    span.end(status, code);
     site.metrics.note(method, route, status, code, took);
-    if let Ok(value) = HeaderValue::try_from(id) {
+    if let Ok(value) = answered_id {
         response.headers_mut().insert(X_REQUEST_ID.clone(), value);
     }
     response
@@ -49,9 +86,14 @@ pub async fn observe(State(site): State<Site>, mut request: Request, next: Next)
 /// What a request passes on the way to its route. One layer rather than one for each: a question to
 /// the feed waits inside all of them, and there are thousands of those.
 pub async fn pass(State(site): State<Site>, request: Request, next: Next) -> Response {
+    passed(&site, request, next).await
+}
+
+async fn passed(site: &Site, mut request: Request, next: Next) -> Response {
     let oauth2 = request.uri().path().starts_with("/oauth2/");
-    let response = match head_limit(&site, &request) {
-        Ok(()) => time_limit(&site, request, next).await,
+    site.body_limit.apply(&mut request);
+    let response = match head_limit(site, &request) {
+        Ok(()) => time_limit(site, request, next).await,
         Err(refusal) => refusal.into_response(),
     };
     if oauth2 {
@@ -61,8 +103,12 @@ pub async fn pass(State(site): State<Site>, request: Request, next: Next) -> Res
     }
 }
 
-/// Refuses a head above `limits.header_bytes`. The connection's own buffer stops what is much larger,
-/// but takes up to twice as much where it comes in one piece.
+/// The most headers of a request. Counted here, below the hundred that hyper takes: told another
+/// number, it makes room for so many one by one, for every request.
+const MAX_HEADERS: usize = 64;
+
+/// Refuses a head above `limits.header_bytes`, or of too many headers. The connection's own buffer
+/// stops what is much larger, but takes up to twice as much where it comes in one piece.
 fn head_limit(site: &Site, request: &Request) -> Result<(), ApiError> {
     let uri = request.uri().path_and_query();
     let line = uri.map_or(0, |uri| uri.as_str().len());
@@ -70,7 +116,7 @@ fn head_limit(site: &Site, request: &Request) -> Result<(), ApiError> {
     let head = lines.fold(line, |sum, (name, value)| {
         sum + name.as_str().len() + value.len() + ": \r\n".len()
     });
-    if head <= site.header_bytes {
+    if head <= site.header_bytes && request.headers().len() <= MAX_HEADERS {
         return Ok(());
     }
     Err(ApiError::new(
@@ -140,21 +186,29 @@ fn careful_headers(site: &Site, headers: &mut HeaderMap) {
         let year = HeaderValue::from_static("max-age=31536000");
         headers.insert(header::STRICT_TRANSPORT_SECURITY, year);
     }
-    for (name, value) in [
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::X_FRAME_OPTIONS, "DENY"),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (header::CACHE_CONTROL, "no-store"),
-        (
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; frame-ancestors 'none'",
-        ),
-    ] {
-        headers
-            .entry(name)
-            .or_insert(HeaderValue::from_static(value));
+    // Once, and room for what comes after.
+    headers.reserve(CAREFUL.len() + 3);
+    for (name, value) in &CAREFUL {
+        headers.entry(name).or_insert_with(|| value.clone());
     }
 }
+
+static CAREFUL: [(HeaderName, HeaderValue); 5] = [
+    (
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    ),
+    (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+    (
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("no-referrer"),
+    ),
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+    ),
+];
 
 /// Answers for origins that the operator named, and nothing to others (Fetch standard, CORS).
 pub fn cors(origins: &[String]) -> Option<tower_http::cors::CorsLayer> {
@@ -179,4 +233,19 @@ pub fn cors(origins: &[String]) -> Option<tower_http::cors::CorsLayer> {
             ])
             .max_age(Duration::from_secs(600)),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn no_two_requests_have_the_same_id() {
+        let (ids, random) = (RequestIds::default(), Random::seeded(1));
+        let given: HashSet<String> = (0..1_000).map(|_| ids.next(&random)).collect();
+        assert_eq!(given.len(), 1_000);
+        assert!(given.iter().all(|id| id.len() == 16));
+    }
 }

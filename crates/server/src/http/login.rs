@@ -21,7 +21,6 @@ use super::form;
 use super::origin::From;
 use super::return_to::ReturnTo;
 use super::{Site, credential, cross_site};
-use crate::config::SameSite;
 
 /// Who signs in, and how the login is to be held.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -128,19 +127,13 @@ pub fn hand_over(
     with_cookies(site.cookies, headers, set, rest, response)
 }
 
-/// Hands a login over to the page that a person came from, and sends them on.
+/// Hands a login over in cookies to the page that a person came from, and sends them on.
 pub fn hand_over_to_page(
-    site: &Site,
+    cookies: Cookies,
     headers: &HeaderMap,
     signed_in: &SignedIn,
     to: &ReturnTo,
 ) -> Response {
-    // A link in a mail is a navigation from another site, and is to find one signed in; changes are
-    // held by the cross-site rule.
-    let cookies = Cookies {
-        same_site: SameSite::Lax,
-        ..site.cookies
-    };
     let set = cookies_of(&signed_in.held);
     with_cookies(cookies, headers, set, rest_of(signed_in), to.redirect())
 }

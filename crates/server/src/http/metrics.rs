@@ -2,8 +2,10 @@
 //!
 //! Requests are counted as they pass; everything else is looked up when somebody asks.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::Ordering;
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::Router;
@@ -54,6 +56,10 @@ struct Outcome {
     outcome: &'static str,
 }
 
+/// What a request of this method and status at this route is counted in: found with one look, and
+/// without making names anew.
+type Known = HashMap<(&'static str, u16), HashMap<Box<str>, (Histogram, Counter)>>;
+
 fn histogram() -> Histogram {
     Histogram::new(BUCKETS)
 }
@@ -91,6 +97,7 @@ looked_up! {
     writes_waiting: Gauge = "database_writes_waiting" "Units of work that wait for SQLite's writer"
     units: Counter = "database_units" "Units of work that were committed"
     commits: Counter = "database_commits" "Commits: on SQLite, units of work share them"
+    legacy: Counter = "legacy_tokens" "Tokens of the former program that were accepted"
     memory: Gauge = "process_resident_memory_bytes" "Resident memory"
 }
 
@@ -100,6 +107,7 @@ pub struct Metrics {
     requests: Family<Served, Counter>,
     times: Family<Route, Histogram, fn() -> Histogram>,
     logins: Family<Outcome, Counter>,
+    known: RwLock<Known>,
     looked_up: LookedUp,
     sessions_counted_at: Mutex<Option<Duration>>,
 }
@@ -135,6 +143,7 @@ impl Default for Metrics {
             requests,
             times,
             logins,
+            known: RwLock::default(),
             looked_up,
             sessions_counted_at: Mutex::default(),
         }
@@ -166,7 +175,7 @@ impl Metrics {
     pub(super) fn note(
         &self,
         method: &'static str,
-        route: String,
+        route: &str,
         status: u16,
         code: Option<&'static str>,
         took: Duration,
@@ -176,17 +185,37 @@ impl Metrics {
             let outcome = code.unwrap_or("success");
             self.logins.get_or_create(&Outcome { outcome }).inc();
         }
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let by_route = known.get(&(method, status));
+        if let Some((time, count)) = by_route.and_then(|known| known.get(route)) {
+            time.observe(took.as_secs_f64());
+            count.inc();
+            return;
+        }
+        drop(known);
+        let (time, count) = self.meet(method, route, status);
+        time.observe(took.as_secs_f64());
+        count.inc();
+    }
+
+    /// The first of its kind. As many are kept as the registry keeps anyway: routes as they were
+    /// declared, with the methods and statuses that they answer.
+    fn meet(&self, method: &'static str, route: &str, status: u16) -> (Histogram, Counter) {
         let timed = Route {
             method,
-            route: route.clone(),
+            route: route.to_owned(),
         };
-        self.times.get_or_create(&timed).observe(took.as_secs_f64());
         let served = Served {
             method,
-            route,
+            route: route.to_owned(),
             status,
         };
-        self.requests.get_or_create(&served).inc();
+        let time = self.times.get_or_create(&timed).clone();
+        let count = self.requests.get_or_create(&served).clone();
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let by_route = known.entry((method, status)).or_default();
+        by_route.insert(route.into(), (time.clone(), count.clone()));
+        (time, count)
     }
 
     /// The whole page.
@@ -204,6 +233,7 @@ impl Metrics {
         set(&is.polls, found.polls_waiting);
         set(&is.hashes_waiting, found.hashes_waiting);
         count(&is.hashes, u64::try_from(found.hashes_started).unwrap_or(0));
+        count(&is.legacy, found.legacy_let_in);
         is.connections.set(i64::from(found.database.connections));
         set(&is.idle, found.database.idle);
         set(&is.writes_waiting, found.database.waiting);

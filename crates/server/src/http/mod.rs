@@ -41,9 +41,11 @@ use utoipa_axum::routes;
 
 use self::cookies::Cookies;
 use self::error::{ApiError, not_found};
+use self::layers::RequestIds;
 use self::metrics::Metrics;
 use self::revocations::Strangers;
 use crate::config::{Config, CookiePrefix, Origin, RequireAuth, TrustedProxies};
+use crate::otlp::Tracer;
 
 /// What every handler shares.
 pub type Site = Arc<SiteState>;
@@ -65,8 +67,11 @@ pub struct SiteState {
     on_loopback: bool,
     sts: bool,
     header_bytes: usize,
+    body_limit: DefaultBodyLimit,
     openapi: String,
     metrics: Metrics,
+    request_ids: RequestIds,
+    tracer: Tracer,
 }
 
 /// What listens.
@@ -79,7 +84,7 @@ pub struct Routers {
 }
 
 /// Builds the routers for a configuration.
-pub fn routers(config: &Config, cx: Arc<Cx>) -> Routers {
+pub fn routers(config: &Config, cx: Arc<Cx>, tracer: Tracer) -> Routers {
     let (routes, mut document) = routes().split_for_parts();
     describe(&mut document, config);
     let cors_origins: Vec<String> = config
@@ -115,9 +120,12 @@ pub fn routers(config: &Config, cx: Arc<Cx>) -> Routers {
         // Not on this machine: a browser would ask every other program here by TLS, too.
         sts: config.tls.cert.is_some() && !public_url.origin().is_loopback(),
         header_bytes: config.limits.header_bytes.0,
+        body_limit: DefaultBodyLimit::max(config.limits.body_bytes.0),
         openapi: document.to_json().unwrap_or_default(),
         cors_origins,
         metrics: Metrics::default(),
+        request_ids: RequestIds::default(),
+        tracer,
     });
     let metrics = metrics::router(Arc::clone(&site));
     let routes = if on_loopback && config.metrics.listen.is_none() {
@@ -137,16 +145,17 @@ pub fn routers(config: &Config, cx: Arc<Cx>) -> Routers {
                 "method_not_allowed",
                 "The route does not take this method",
             )
-        })
-        .layer(DefaultBodyLimit::max(config.limits.body_bytes.0))
-        .layer(from_fn_with_state(Arc::clone(&site), layers::pass));
+        });
+    let state = || Arc::clone(&site);
     let routes = match layers::cors(&site.cors_origins) {
-        Some(cors) => routes.layer(cors),
-        None => routes,
+        // Refusals on the way are for other origins to read, too.
+        Some(cors) => routes
+            .layer(from_fn_with_state(state(), layers::pass))
+            .layer(cors)
+            .layer(from_fn_with_state(state(), layers::observe)),
+        None => routes.layer(from_fn_with_state(state(), layers::observe_and_pass)),
     };
-    let routes = routes
-        .layer(from_fn_with_state(Arc::clone(&site), layers::observe))
-        .with_state(site);
+    let routes = routes.with_state(site);
     let main = match public_url.path().trim_end_matches('/') {
         "" => routes,
         path => Router::new()

@@ -3,20 +3,22 @@
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use countersign_core::User;
 use countersign_flows::login::{self, Login};
-use countersign_flows::{FlowError, Mode, authenticate};
+use countersign_flows::{FlowError, Mode, Origin, SignedIn, authenticate, refresh};
 use countersign_token::crypto;
 use minijinja::{Environment, context};
 
+use super::cookies::{Cookie, Cookies, Found};
 use super::error::{ApiError, ApiResult, invalid_form};
 use super::form::{Pairs, StrictForm};
-use super::login::hand_over_to_page;
+use super::login::{delete_cookies, hand_over_to_page};
 use super::origin::From;
 use super::return_to::ReturnTo;
 use super::{Site, credential, cross_site};
+use crate::config::SameSite;
 
 const TEMPLATE: &str = include_str!("sign_in.html");
 const STYLE: &str = concat!(include_str!("home.css"), include_str!("sign_in.css"));
@@ -31,33 +33,44 @@ struct View<'a> {
 }
 
 /// The page; whoever is signed in already goes on at once, or may sign out where they came for
-/// nothing else.
-pub async fn show(State(site): State<Site>, headers: HeaderMap, uri: Uri) -> Response {
+/// nothing else. So does whoever needs no more than a fresh token.
+pub async fn show(
+    State(site): State<Site>,
+    From(origin): From,
+    method: Method,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Response {
     let to = Pairs::parse(uri.query().unwrap_or_default().as_bytes())
         .and_then(Pairs::each_once)
         .and_then(|mut pairs| pairs.take("return_to"))
         .map(|to| ReturnTo::read(&to, &site.own_origins));
-    match (visitor(&site, &headers).await, &to) {
-        (Ok(Some(_)), Some(to)) => to.redirect(),
-        (Ok(Some(visitor)), None) => {
-            let signed_in_as = Some(visitor.name());
-            let view = View {
-                signed_in_as,
-                ..View::default()
-            };
-            page(StatusCode::OK.into_response(), &view)
+    let visitor = match visitor(&site, &headers).await {
+        Ok(visitor) => visitor,
+        Err(error) => return failed(error, to.as_ref(), ""),
+    };
+    if let (Some(_), Some(to)) = (&visitor, &to) {
+        return to.redirect();
+    }
+    let view = View {
+        to: to.as_ref(),
+        signed_in_as: visitor.as_ref().map(User::name),
+        ..View::default()
+    };
+    let page = page(StatusCode::OK.into_response(), &view);
+    if visitor.is_some() {
+        return page;
+    }
+    match refreshed(&site, &origin, &method, &headers).await {
+        None => page,
+        Some(Ok(signed_in)) => {
+            let to = to.unwrap_or_else(|| ReturnTo::sign_in(&site));
+            hand_over_to_page(site.cookies, &headers, &signed_in, &to)
         }
-        (Ok(None), to) => {
-            let to = to.as_ref();
-            page(
-                StatusCode::OK.into_response(),
-                &View {
-                    to,
-                    ..View::default()
-                },
-            )
+        Some(Err(error)) if error.status() == StatusCode::UNAUTHORIZED => {
+            delete_cookies(&site, page)
         }
-        (Err(error), to) => failed(error, to.as_ref(), ""),
+        Some(Err(error)) => failed(error, to.as_ref(), ""),
     }
 }
 
@@ -77,6 +90,25 @@ async fn visitor(site: &Site, headers: &HeaderMap) -> ApiResult<Option<User>> {
         Err(error) if error.status() == StatusCode::UNAUTHORIZED => Ok(None),
         other => other,
     }
+}
+
+/// A login in cookies whose access token is over, but whose refresh token is not; `None` where there
+/// is nothing to refresh. A proxy that finds the token expired can only send the browser here.
+/// `HEAD` moves no counter, and neither does a visit that another site brought about.
+async fn refreshed(
+    site: &Site,
+    origin: &Origin,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Option<ApiResult<SignedIn>> {
+    let Found::Once(token) = site.cookies.find(headers, Cookie::Refresh) else {
+        return None;
+    };
+    if method != Method::GET || cross_site::check(site, headers).is_err() {
+        return None;
+    }
+    let refreshed = refresh::refresh(&site.cx, origin, &token, Mode::Cookie).await;
+    Some(refreshed.map_err(ApiError::from))
 }
 
 /// Signs in, and leads on.
@@ -105,7 +137,15 @@ pub async fn submit(
         mode: Mode::Session,
     };
     match login::login(&site.cx, &origin, login).await {
-        Ok(signed_in) => hand_over_to_page(&site, &headers, &signed_in, &to),
+        Ok(signed_in) => {
+            // A link in a mail is a navigation from another site, and is to find one signed in;
+            // changes are held by the cross-site rule.
+            let cookies = Cookies {
+                same_site: SameSite::Lax,
+                ..site.cookies
+            };
+            hand_over_to_page(cookies, &headers, &signed_in, &to)
+        }
         Err(error) => failed(error.into(), Some(&to), &name),
     }
 }

@@ -1,8 +1,10 @@
 //! `countersign import` and `countersign export`: files in, files out.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use countersign_testkit::{Home, TestDatabase, make_sqlite};
@@ -259,6 +261,105 @@ async fn csv_is_read_with_its_own_names_and_marks() {
     );
     assert_eq!(ada["roles"], json!(["editor", "shop:write"]));
     sign_in(&home.start(), "bea", PASSWORD).await;
+}
+
+/// The parser would take all that follows for one value, and keep it.
+#[tokio::test]
+async fn a_quote_that_is_never_closed_is_refused_with_its_line_and_nothing_before_it_is_lost() {
+    let row = |name: &str| format!("{name},{BCRYPT}\n");
+    let rest: String = (0..200_000).map(|n| row(&format!("user{n}"))).collect();
+    let csv = format!("username,password\n{}{}\"{rest}", row("ada"), row("bea"));
+    let home = home().file("people.csv", &csv);
+    let exit = home.cli(&["import", "people.csv"]);
+    refused(&exit, 1, &["begins in line 4", "64 KiB", "never closed"]);
+    done(&home.cli(&["user", "show", "bea"]));
+    assert_eq!(
+        answer(&home, &["user", "list"], "")["users"]
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
+    let long = format!(
+        "username,password\ncid,{BCRYPT}\ndan,\"{}\"\n",
+        "x".repeat(60_000)
+    );
+    let home = home.file("long.csv", &long);
+    let exit = home.cli(&["import", "long.csv"]);
+    assert!(exit.stdout.starts_with("2 rows: 1 imported"), "{exit:#?}");
+    let home = home.file("header.csv", &format!("\"username,password\n{rest}"));
+    let exit = home.cli(&["import", "header.csv"]);
+    refused(&exit, 1, &["first line is longer than 64 KiB"]);
+}
+
+/// What a command writes to a terminal that is its standard error.
+fn on_a_terminal(home: &Home, args: &[&str]) -> String {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    let screen = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&screen).unwrap();
+    unlockpt(&screen).unwrap();
+    let name = ptsname(&screen, Vec::new()).unwrap().into_string().unwrap();
+    let terminal = File::options().read(true).write(true).open(name).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+    let command = command.args(args).current_dir(home.path()).env_clear();
+    let command = command.stdin(Stdio::null()).stdout(Stdio::null());
+    let mut running = command
+        .stderr(terminal.try_clone().unwrap())
+        .spawn()
+        .unwrap();
+    let reading = std::thread::spawn(move || {
+        let (mut screen, mut shown) = (File::from(screen), Vec::new());
+        // The end of a terminal that nobody has open any more is an error.
+        let _ = screen.read_to_end(&mut shown);
+        String::from_utf8(shown).unwrap()
+    });
+    assert!(running.wait().unwrap().success());
+    drop(terminal);
+    // It holds a terminal too.
+    drop(std::mem::replace(command, Command::new("true")));
+    reading.join().unwrap()
+}
+
+#[tokio::test]
+async fn a_terminal_sees_how_far_it_has_come_and_a_log_does_not() {
+    let home = home();
+    tutorial(&home, &[TABLE, &many(3_000, BCRYPT)]).await;
+    let shown = on_a_terminal(&home, &["import", "database.db", "--data", "one"]);
+    let drawn: Vec<_> = shown
+        .split('\r')
+        .filter(|line| line.contains('%'))
+        .collect();
+    let percents: Vec<u32> = drawn
+        .iter()
+        .map(|line| {
+            line.split(['[', ']', '%'])
+                .nth(2)
+                .unwrap()
+                .trim()
+                .parse()
+                .unwrap()
+        })
+        .collect();
+    assert!(percents.len() > 10 && percents.is_sorted(), "{shown:?}");
+    assert_eq!((percents[0], percents.last()), (6, Some(&100)), "{shown:?}");
+    let half = drawn.iter().find(|line| line.contains(" 53 %")).unwrap();
+    assert!(
+        half.starts_with("[##########..........]  53 %  1600 rows, 0 refused"),
+        "{half:?}"
+    );
+    // The report does not stand behind a bar.
+    let (_, last) = shown.rsplit_once('\r').unwrap();
+    assert!(
+        last.starts_with("\u{1b}[K") && !last.contains('#'),
+        "{shown:?}"
+    );
+    for (data, quiet) in [("two", "--quiet"), ("three", "--json")] {
+        let args = ["import", "database.db", "--data", data, quiet];
+        assert_eq!(on_a_terminal(&home, &args), "", "{quiet}");
+    }
+    let logged = home.cli(&["import", "database.db", "--data", "four"]);
+    assert!(done(&logged).starts_with("3000 rows: 3000 imported"));
+    assert!(!logged.stderr.contains(['%', '\r', '\u{1b}']), "{logged:?}");
 }
 
 #[tokio::test]

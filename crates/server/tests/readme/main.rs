@@ -1,4 +1,5 @@
-//! What README.md shows is run as it stands there, and what SECURITY.md names is looked up.
+//! The book: what its pages show is run as it stands there, what they link to exists, and what
+//! SECURITY.md names is looked up.
 
 #![expect(
     clippy::unwrap_used,
@@ -7,5 +8,9 @@
     reason = "tests: a panic says what went wrong"
 )]
 
+mod book;
+mod page;
+mod pages;
 mod security;
-mod tour;
+mod session;
+mod tools;

@@ -104,6 +104,16 @@ async fn the_size_of_bodies_and_heads_is_configured() {
             .await
             .starts_with(b"HTTP/1.1 200")
     );
+    for (headers, expected) in [
+        (65, "HTTP/1.1 431"),
+        (101, "HTTP/1.1 431"),
+        (64, "HTTP/1.1 200"),
+    ] {
+        let others = "A: b\r\n".repeat(headers - 2);
+        let head = format!("GET /healthz HTTP/1.1\r\nHost: x\r\n{others}Connection: close\r\n\r\n");
+        let answer = raw(server.addr(), head).await;
+        assert!(answer.starts_with(expected.as_bytes()), "{headers}");
+    }
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ fn repository(path: &str) -> PathBuf {
 }
 
 /// Compares a generated page with the one in the repository; `UPDATE=1` writes it.
-fn same_as_committed(path: &str, generated: &str) {
+pub(crate) fn same_as_committed(path: &str, generated: &str) {
     let file = repository(path);
     if std::env::var_os("UPDATE").is_some() {
         std::fs::write(&file, generated).unwrap();

@@ -312,6 +312,50 @@ async fn what_somebody_typed_is_text_and_a_dead_login_sees_the_form() {
     }
 }
 
+/// Behind a proxy a token cookie runs out on the way to a page, and only this page can mend that.
+#[tokio::test]
+async fn a_login_that_needs_but_a_fresh_token_goes_on_without_a_password() {
+    let (_server, client) = start(&[]);
+    register(&client, "ada").await;
+    let login = login_in(&client, "ada", "cookie").await;
+    let refresh = login.cookie("__Host-refresh").unwrap().value;
+    let visit = |method: &str, refresh: &str| {
+        let cookies = format!("__Host-token=outdated; __Host-refresh={refresh}");
+        let path = "/sign-in?return_to=/x";
+        client.request(method, path).cookie(&cookies)
+    };
+    // Nothing that another site can bring about, and nothing that only looks, uses the token up.
+    for (method, name, value) in [
+        ("GET", "sec-fetch-site", "cross-site"),
+        ("GET", "sec-fetch-site", "same-site"),
+        ("GET", "origin", "https://evil.example"),
+        ("HEAD", "sec-fetch-site", "none"),
+    ] {
+        let answer = visit(method, &refresh).header(name, value).send().await;
+        assert!(answer.expect(200).cookies().is_empty(), "{method} {value}");
+    }
+    let answer = visit("GET", &refresh).header("sec-fetch-site", "none");
+    let answer = answer.send().await.expect(303);
+    assert_eq!(answer.header("location").as_deref(), Some("/x"));
+    let token = answer.cookie("__Host-token").unwrap();
+    let next = answer.cookie("__Host-refresh").unwrap();
+    assert_eq!(token.attribute("samesite"), Some("Strict"));
+    assert!(!token.deletes() && next.value != refresh);
+    let cookie = format!("__Host-token={}", token.value);
+    let request = client.get("/protected").cookie(&cookie);
+    request.send().await.expect(200);
+    // One that was made up is taken away, and the form is there.
+    let answer = visit("GET", "made-up").send().await.expect(200);
+    is_page(&answer);
+    assert!(answer.text().contains("type=\"password\""));
+    assert!(answer.cookies().len() == 3 && answer.cookies().iter().all(|c| c.deletes()));
+    // So is one whose login is over.
+    let out = client.post("/logout").cookie(&cookie);
+    out.send().await.expect(200);
+    let answer = visit("GET", &next.value).send().await.expect(200);
+    assert!(answer.cookies().iter().all(|cookie| cookie.deletes()));
+}
+
 #[tokio::test]
 async fn below_a_path_the_page_and_its_forms_stand_below_it_too() {
     let (_server, client) = start(&[("server.public_url", "https://example.com/auth")]);

@@ -1,4 +1,5 @@
 use countersign_core::{CredentialId, UserId};
+use countersign_store::credentials::Brought;
 use countersign_store::{StoreError, credentials};
 use tokio::task::JoinSet;
 
@@ -86,7 +87,13 @@ async fn an_imported_hash_is_found_until_it_is_replaced(t: Test) {
         let (id, credential) = (t.user(n).await, CredentialId::from_bytes([n; 16]));
         let hash = format!("foreign {n}");
         unit!(t, |conn| {
-            credentials::insert_imported(conn, credential, id, &hash, at(0)).await
+            let brought = Brought {
+                id: credential,
+                user: id,
+                hash: &hash,
+                foreign: true,
+            };
+            credentials::insert_brought(conn, &[brought], at(0)).await
         })
         .unwrap();
     }

@@ -9,6 +9,8 @@ mod issuing;
 #[cfg(test)]
 mod jwks;
 #[cfg(test)]
+mod legacy;
+#[cfg(test)]
 mod memo;
 #[cfg(test)]
 mod properties;

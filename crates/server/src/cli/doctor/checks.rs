@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use countersign_core::Timestamp;
 use countersign_flows::vitals::Vitals;
 use serde::Serialize;
 
@@ -87,6 +88,9 @@ checks! {
         Information secret_beside_the_data,
         Information secret_previous_left,
         Information jwt_secret_shared,
+        Information legacy_tokens_accepted,
+        Warning legacy_tokens_over,
+        Warning legacy_tokens_of_nobody,
     }
     "Database" {
         Information database_missing,
@@ -244,6 +248,47 @@ fn jwt_secret_shared(facts: &Facts) -> Found {
     found(
         "tokens are signed with JWT_SECRET_KEY: whoever holds it can sign as anybody",
         "where no service needs it any more, unset it: tokens are then signed with a key of our own",
+    )
+}
+
+/// When tokens of a former program end, where they are configured, and the time.
+fn legacy_until(facts: &Facts) -> Option<(Timestamp, Timestamp)> {
+    let until = facts.config.accept_hs256.until.as_ref()?;
+    Some((until.at, vitals(facts)?.now))
+}
+
+fn legacy_tokens_accepted(facts: &Facts) -> Found {
+    let (until, now) = legacy_until(facts).filter(|(until, now)| until > now)?;
+    let days = until.since(now).as_secs() / DAY.as_secs();
+    found(
+        format!(
+            "tokens of the former program are accepted for {days} more days, until {} UTC: no \
+             logout of one device reaches them, and whoever holds their secret can read as anybody \
+             who was imported",
+            when(until.as_secs())
+        ),
+        "end it earlier, by taking token.accept_hs256 away, once countersign_legacy_tokens_total \
+         of GET /metrics stands still",
+    )
+}
+
+fn legacy_tokens_over(facts: &Facts) -> Found {
+    let (until, _) = legacy_until(facts).filter(|(until, now)| until <= now)?;
+    found(
+        format!(
+            "tokens of the former program are accepted no longer, since {} UTC",
+            when(until.as_secs())
+        ),
+        "take token.accept_hs256 away, and its secret out of the environment",
+    )
+}
+
+fn legacy_tokens_of_nobody(facts: &Facts) -> Found {
+    legacy_until(facts).filter(|(until, now)| until > now)?;
+    vitals(facts).filter(|vitals| !vitals.any_imported)?;
+    found(
+        "tokens of the former program are accepted, and nobody was imported from it",
+        "countersign import FILE; or take token.accept_hs256 away",
     )
 }
 

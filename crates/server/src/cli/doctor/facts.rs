@@ -95,6 +95,7 @@ pub(super) async fn gather(config: Config) -> Facts {
         "secret.key",
         "secret.key_previous",
         "secret.jwt_key",
+        "token.accept_hs256.secret",
         "database.url",
     ]
     .into_iter()

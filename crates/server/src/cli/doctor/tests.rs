@@ -74,6 +74,7 @@ fn healthy() -> Facts {
             commit: Duration::from_millis(4),
             since: Some(at(NOW - 2_000 * HOUR)),
             last_backup: Some(at(NOW - 24 * HOUR)),
+            any_imported: true,
         }),
         is_serving: true,
         public: Public::Issuer("https://login.example.com".to_owned()),
@@ -85,6 +86,17 @@ fn vitals(facts: &mut Facts) -> &mut Vitals {
         Database::Open(vitals) => vitals,
         other => panic!("{other:?}"),
     }
+}
+
+/// Tokens of a former program are accepted until then.
+fn legacy(until: &'static str) -> [(&'static str, &'static str); 2] {
+    [
+        (
+            "COUNTERSIGN_TOKEN__ACCEPT_HS256__SECRET",
+            "Kq8eYw2Rt5Zu1Pi7Lo3As9Df4Gh6Jc0V",
+        ),
+        ("COUNTERSIGN_TOKEN__ACCEPT_HS256__UNTIL", until),
+    ]
 }
 
 type Change = fn(&mut Facts);
@@ -175,6 +187,27 @@ const CASES: &[(&str, Change, Change)] = &[
         "jwt_secret_shared",
         |f| set(f, &[("JWT_SECRET_KEY", "Kq8eYw2Rt5Zu1Pi7Lo3As9Df4Gh6Jc0V")]),
         |f| set(f, &[("COUNTERSIGN_TOKEN__ALGORITHM", "RS256")]),
+    ),
+    (
+        "legacy_tokens_accepted",
+        |f| set(f, &legacy("2026-11-22")),
+        |f| set(f, &legacy("2026-11-20")),
+    ),
+    (
+        "legacy_tokens_over",
+        |f| set(f, &legacy("2026-11-20")),
+        |f| set(f, &legacy("2026-11-22")),
+    ),
+    (
+        "legacy_tokens_of_nobody",
+        |f| {
+            set(f, &legacy("2026-11-22"));
+            vitals(f).any_imported = false;
+        },
+        |f| {
+            set(f, &legacy("2026-11-20"));
+            vitals(f).any_imported = false;
+        },
     ),
     (
         "database_missing",

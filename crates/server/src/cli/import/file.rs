@@ -13,7 +13,7 @@ use serde_json::{Map, Value as Json};
 use super::fields::{Field, Ignored, Told, Value, put};
 use crate::cli::Failure;
 
-/// The longest line of JSON.
+/// The longest line of JSON, and about the longest row of CSV.
 const MAX_LINE: usize = 64 * 1024;
 
 /// A row with its line, or its number in an SQLite table; or why it cannot be read.
@@ -27,6 +27,8 @@ pub(super) struct People {
     pub(super) read: u64,
     pub(super) length: u64,
     pub(super) ignored: Ignored,
+    /// Why it cannot be read on, told after the rows before.
+    broken: Option<Failure>,
 }
 
 enum Form {
@@ -35,7 +37,7 @@ enum Form {
         line: i64,
     },
     Csv {
-        records: Box<csv::Reader<File>>,
+        records: Box<csv::Reader<Bounded>>,
         fields: Vec<Option<Field>>,
     },
     Sqlite {
@@ -89,6 +91,7 @@ impl People {
             read: 0,
             length,
             ignored: Ignored::default(),
+            broken: None,
         };
         match start.trim_ascii_start().first() {
             _ if start.starts_with(b"SQLite format 3\0") => people.open_sqlite(how).await?,
@@ -130,12 +133,13 @@ impl People {
         let delimiter = [b',', b';', b'\t'].into_iter().rev().max_by_key(count);
         let mut records = csv::ReaderBuilder::new()
             .delimiter(delimiter.unwrap_or(b','))
-            .from_reader(file);
+            .from_reader(Bounded::new(file));
         let header = records.headers().map_err(|error| {
-            unusable(
-                &how.file,
-                &format!("its first line names no columns: {error}"),
-            )
+            let said = match is_too_long(&error) {
+                true => "its first line is longer than 64 KiB: is a quote never closed?".to_owned(),
+                false => format!("its first line names no columns: {error}"),
+            };
+            unusable(&how.file, &said)
         })?;
         let names: Vec<_> = header.iter().map(|name| name.trim().to_owned()).collect();
         self.form = Form::Csv {
@@ -181,10 +185,19 @@ impl People {
             return Ok(rows.collect());
         }
         let mut rows = Vec::with_capacity(limit);
-        while rows.len() < limit
-            && let Some(row) = self.one()?
-        {
-            rows.push(row);
+        if let Some(failure) = self.broken.take() {
+            return Err(failure);
+        }
+        while rows.len() < limit {
+            match self.one() {
+                Ok(Some(row)) => rows.push(row),
+                Ok(None) => break,
+                Err(failure) if rows.is_empty() => return Err(failure),
+                Err(failure) => {
+                    self.broken = Some(failure);
+                    break;
+                }
+            }
         }
         Ok(rows)
     }
@@ -216,6 +229,8 @@ impl People {
             },
             Form::Csv { records, fields } => {
                 let mut record = csv::StringRecord::new();
+                let begins = records.position().line();
+                records.get_mut().again();
                 let read = records.read_record(&mut record);
                 self.read = records.position().byte();
                 let line = |position: Option<&csv::Position>| {
@@ -245,12 +260,63 @@ impl People {
                         csv::ErrorKind::Utf8 { pos, .. } => {
                             Ok(Some((line(pos.as_ref()), Err("is not UTF-8".to_owned()))))
                         }
+                        // What comes after a quote that is never closed cannot be told apart.
+                        _ if is_too_long(&error) => Err(Failure::refused(
+                            "file_unusable",
+                            format!(
+                                "the row that begins in line {begins} is longer than 64 KiB: is a \
+                                 quote never closed? What stands before it is done"
+                            ),
+                        )),
                         _ => Err(Failure::refused("file_unusable", error.to_string())),
                     },
                 }
             }
             Form::Sqlite { .. } => Ok(None),
         }
+    }
+}
+
+/// A file of which only so much is read for each row. The parser keeps a row until it is whole, and
+/// one whose quote is never closed goes to the end of the file.
+struct Bounded {
+    file: File,
+    left: usize,
+}
+
+/// The row went on after all that may be read for it.
+#[derive(Debug, thiserror::Error)]
+#[error("the row is too long")]
+struct TooLong;
+
+impl Bounded {
+    fn new(file: File) -> Self {
+        let left = MAX_LINE;
+        Self { file, left }
+    }
+
+    /// A row begins. Some of it has been read already.
+    fn again(&mut self) {
+        self.left = MAX_LINE;
+    }
+}
+
+impl Read for Bounded {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.left == 0 {
+            return Err(io::Error::other(TooLong));
+        }
+        let most = buffer.len().min(self.left);
+        let read = self.file.read(buffer.get_mut(..most).unwrap_or_default())?;
+        self.left -= read;
+        Ok(read)
+    }
+}
+
+fn is_too_long(error: &csv::Error) -> bool {
+    match error.kind() {
+        csv::ErrorKind::Io(error) => error.get_ref().is_some_and(|inner| inner.is::<TooLong>()),
+        _ => false,
     }
 }
 
