@@ -2,7 +2,7 @@
 
 import "./support/dom.js";
 
-import { act, cleanup, fireEvent, render, screen, waitFor } from "@testing-library/react";
+import { act, cleanup, configure, fireEvent, render, screen, waitFor } from "@testing-library/react";
 import axe from "axe-core";
 import { Component, StrictMode, type ReactNode } from "react";
 import { hydrateRoot } from "react-dom/client";
@@ -13,6 +13,9 @@ import type { Client } from "../src/index.js";
 import { CountersignProvider, LoginForm, RegisterForm, RequireRole, SignedIn, SignedOut, useAuth, useLoginForm, useUser } from "../src/react.js";
 import { Browser } from "./support/browser.js";
 import { PASSWORD, Server, someone } from "./support/server.js";
+
+// A busy machine takes its time.
+configure({ asyncUtilTimeout: 5_000 });
 
 let server: Server;
 let browser: Browser;

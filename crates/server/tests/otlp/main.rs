@@ -1,6 +1,10 @@
 //! Traces, from the real binary with the feature `otlp` to a collector on loopback.
 
 #![expect(clippy::unwrap_used, reason = "a test's helpers")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "how long a real process takes to stop"
+)]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};

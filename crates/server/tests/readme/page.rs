@@ -15,8 +15,9 @@ use std::path::{Path, PathBuf};
 /// The top of the repository.
 pub(super) const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
-/// Languages that nobody runs, and blocks that show a picture or an answer.
-const SHOWN: [&str; 4] = ["", "text", "json", "html"];
+/// Blocks that show a picture or an answer, languages that nobody runs, and TypeScript, all of which
+/// `sdk/typescript/test/package.test.ts` type-checks.
+const SHOWN: [&str; 6] = ["", "text", "json", "html", "ts", "tsx"];
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Mark {
