@@ -64,6 +64,29 @@ need_compiler() {
     { command -v cc && command -v c++; } >/dev/null || apt_install build-essential
 }
 
+# need_node: what builds the pages of the storefront, and drives its browser.
+need_node() {
+    { command -v node && command -v npm; } >/dev/null ||
+        die "please install Node.js 20.19 or newer, with npm: https://nodejs.org  (it builds the shop's pages)"
+    node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)' ||
+        die "please install Node.js 20.19 or newer: https://nodejs.org  (this is $(node --version))"
+}
+
+# npm_ready FOLDER: what its package-lock.json names, beside it; anew only where that has changed.
+npm_ready() {
+    cmp -s "$1/package-lock.json" "$1/node_modules/.installed.json" && return
+    npm --prefix "$1" ci --silent --no-audit --no-fund
+    cp "$1/package-lock.json" "$1/node_modules/.installed.json"
+}
+
+# storefront_pages: examples/storefront/dist, on the SDK as it stands.
+storefront_pages() {
+    npm_ready "$root/sdk/typescript"
+    npm --prefix "$root/sdk/typescript" run --silent build >&2
+    npm_ready "$root/examples/storefront"
+    npm --prefix "$root/examples/storefront" run --silent build >&2
+}
+
 # need_python: a Python that can make environments; Debian's comes without the part that installs pip.
 need_python() {
     command -v python3 >/dev/null || apt_install python3

@@ -183,7 +183,8 @@ fn sources() -> Vec<(String, PathBuf)> {
         .map(|entry| entry.unwrap().path());
     for krate in crates.chain([root().join("bench")]) {
         let name = krate.file_name().unwrap().to_str().unwrap();
-        let mut folders = vec![krate.join("src")];
+        // The pages of the storefront stand beside its crate.
+        let mut folders = vec![krate.join("src"), krate.join("api/src")];
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(&folder).into_iter().flatten() {
                 let path = entry.unwrap().path();
