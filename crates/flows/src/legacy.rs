@@ -70,9 +70,8 @@ async fn owner(cx: &Cx, credential: &Credential, refused: FlowError) -> Result<U
         Err(Refusal::Malformed | Refusal::SignatureInvalid) => return Err(refused),
         Err(why) => return Err(why.into()),
     };
-    let user = living(cx, &token)
-        .await?
-        .ok_or(FlowError::Token(Refusal::Revoked))?;
+    let user = Box::pin(living(cx, &token)).await?;
+    let user = user.ok_or(FlowError::Token(Refusal::Revoked))?;
     cx.let_in.0.fetch_add(1, Ordering::Relaxed);
     Ok(user)
 }
