@@ -72,7 +72,8 @@ impl Layer {
 
     async fn admit(&self, request: Request) -> Result<Request, Refusal> {
         let (mut parts, body) = request.into_parts();
-        self.permit(identify(&self.guard, &mut parts).await?)?;
+        let user = self.permit(identify(&self.guard, &parts).await?)?;
+        parts.extensions.insert(user);
         Ok(Request::from_parts(parts, body))
     }
 

@@ -166,26 +166,24 @@ impl fmt::Debug for Authenticated {
     }
 }
 
-/// Whoever a layer of this guard found, or an extractor before this one.
+/// Whoever a layer of this guard found. What an extractor finds is not kept for the next one: keeping
+/// it costs a handler with one of them more than the second look would cost one with two.
 fn known(guard: &Guard, extensions: &Extensions) -> Option<Authenticated> {
     let known = extensions.get::<Authenticated>()?;
     known.guard.is(guard).then(|| known.clone())
 }
 
 /// The one way from a request to whoever sent it; none without a credential.
-async fn identify(guard: &Guard, parts: &mut Parts) -> Result<Option<Authenticated>, Refusal> {
+async fn identify(guard: &Guard, parts: &Parts) -> Result<Option<Authenticated>, Refusal> {
     if let Some(known) = known(guard, &parts.extensions) {
         return Ok(Some(known));
     }
     let Some(token) = credential::find(&parts.headers, &parts.method, guard.web())? else {
         return Ok(None);
     };
-    let found = Authenticated {
-        accepted: guard.accept(token).await?,
-        guard: guard.clone(),
-    };
-    parts.extensions.insert(found.clone());
-    Ok(Some(found))
+    let accepted = guard.accept(token).await?;
+    let guard = guard.clone();
+    Ok(Some(Authenticated { accepted, guard }))
 }
 
 /// The same without waiting, which does nearly always; none where the issuer has to be asked.
