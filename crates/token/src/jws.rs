@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
-use crate::crypto::{b64, sha256, unb64};
+use crate::crypto::{b64, unb64};
 use crate::json::{Text, Unknown, once};
 use crate::{Algorithm, KeySet, TYP, VerifyingKey};
 
@@ -77,9 +77,6 @@ pub(crate) struct Parts<'t> {
     pub(crate) header: &'t str,
     pub(crate) payload: &'t str,
     pub(crate) signature: &'t str,
-    /// SHA-256 of header and payload as they are signed: what most signatures are over, and under
-    /// what the token is remembered.
-    pub(crate) digest: [u8; 32],
 }
 
 impl<'t> Parts<'t> {
@@ -96,7 +93,6 @@ impl<'t> Parts<'t> {
             header,
             payload,
             signature,
-            digest: sha256(signed.as_bytes()),
         })
     }
 
@@ -109,7 +105,7 @@ impl<'t> Parts<'t> {
             Some(key) => (key, Some(Cow::Borrowed(TYP))),
             None => find(keys, self.header)?,
         };
-        if !key.verifies_digested(self.signed.as_bytes(), &self.digest, &signature) {
+        if !key.verifies(self.signed.as_bytes(), &signature) {
             return Err(Rejection::Signature);
         }
         Ok(Verified { typ, key, payload })

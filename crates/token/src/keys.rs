@@ -3,7 +3,6 @@
 
 use std::fmt;
 
-use aws_lc_rs::digest::{Digest, SHA256};
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::hmac;
@@ -303,27 +302,11 @@ impl VerifyingKey {
     /// Whether this is the key's signature of the message. Tokens go through
     /// [`jws::verify`], which also holds `alg` and `kid` against the key.
     pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        self.verifies_digested(message, &sha256(message), signature)
-    }
-
-    /// [`Self::verifies`] for whoever has the message's SHA-256 already: it is not made twice
-    /// where it is what is signed.
-    pub(crate) fn verifies_digested(
-        &self,
-        message: &[u8],
-        sha256: &[u8; 32],
-        signature: &[u8],
-    ) -> bool {
-        let digest = || Digest::import_less_safe(sha256, &SHA256);
         let verified = match (&self.prepared, self.algorithm) {
             (Prepared::Secret(key), _) => hmac::verify(key, message, signature),
-            (Prepared::Public(key), Algorithm::Es256) => {
-                let signature = ecdsa_der(signature).ok_or(Unspecified);
-                signature.and_then(|der| key.verify_digest_sig(&digest()?, &der))
-            }
-            (Prepared::Public(key), Algorithm::Rs256) => {
-                digest().and_then(|digest| key.verify_digest_sig(&digest, signature))
-            }
+            (Prepared::Public(key), Algorithm::Es256) => ecdsa_der(signature)
+                .ok_or(Unspecified)
+                .and_then(|der| key.verify_sig(message, &der)),
             (Prepared::Public(key), _) => key.verify_sig(message, signature),
         };
         verified.is_ok()

@@ -3,37 +3,35 @@
 //! A memo says "these exact bytes were verified under this key", and no more. Expiry and floors are
 //! judged on every use, and a hit counts only while its key is in the key set.
 //!
-//! The exact bytes: a token is found by SHA-256 over what is signed, which its signature's check
-//! needs as well, so that a new token is hashed once; and its signature is compared to the letter.
-//! In constant time: whoever knows what a token says cannot learn its signature letter by letter.
+//! The exact bytes: a token is looked for under a keyed hash of its end, which is its signature, and
+//! then compared whole. Whoever does not have the signature finds nothing to be compared with, so
+//! that no time taken tells anything of one. What is put here was signed by the issuer, so nobody
+//! else chooses what shares a place.
 
 use std::collections::HashMap;
 use std::fmt;
-use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::hash::{BuildHasher, BuildHasherDefault};
 use std::sync::PoisonError;
 
 use crate::Timestamp;
-use crate::crypto::constant_time_eq;
 use crate::floors::FirstBytes;
-use crate::jws::Parts;
 use crate::sync::RwLock;
 
 /// Readers of different tokens rarely meet in one shard.
 const SHARDS: usize = if cfg!(interleave) { 2 } else { 16 };
 
-/// What an entry costs beside what its parts say: the digest, the table's slack.
-const ENTRY_BYTES: usize = 120;
+/// What an entry costs beside what its parts say: the hash, the table's slack.
+const ENTRY_BYTES: usize = 96;
 
-/// All 32 bytes of SHA-256 over what is signed: no two of them can be confused.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Digest([u8; 32]);
+/// As much of a token's end as is hashed: within every signature but that of HS256, which is 43
+/// letters long, and any of them are as good as random.
+const HASHED: usize = 64;
 
-impl Hash for Digest {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        let [a, b, c, d, e, f, g, h, ..] = self.0;
-        state.write_u64(u64::from_le_bytes([a, b, c, d, e, f, g, h]));
-    }
-}
+#[cfg(not(interleave))]
+type Keyed = std::hash::RandomState;
+/// One order of steps is tried many times, and has to be the same each time.
+#[cfg(interleave)]
+type Keyed = BuildHasherDefault<std::hash::DefaultHasher>;
 
 /// What is remembered of a token.
 pub(crate) trait Remembered: Clone {
@@ -43,16 +41,16 @@ pub(crate) trait Remembered: Clone {
     fn expires(&self) -> Timestamp;
 }
 
-type Table<V> = HashMap<Digest, Entry<V>, BuildHasherDefault<FirstBytes>>;
+type Table<V> = HashMap<u64, Entry<V>, BuildHasherDefault<FirstBytes>>;
 
 struct Entry<V> {
-    signature: Box<str>,
+    token: Box<str>,
     value: V,
 }
 
 impl<V: Remembered> Entry<V> {
     fn bytes(&self) -> usize {
-        ENTRY_BYTES + self.signature.len() + self.value.bytes()
+        ENTRY_BYTES + self.token.len() + self.value.bytes()
     }
 }
 
@@ -64,6 +62,7 @@ impl<V: Remembered> Entry<V> {
 pub(crate) struct Memo<V> {
     shards: [RwLock<Generations<V>>; SHARDS],
     half: usize,
+    keyed: Keyed,
 }
 
 struct Generations<V> {
@@ -95,35 +94,32 @@ impl<V: Remembered> Memo<V> {
         Self {
             shards: std::array::from_fn(|_| RwLock::default()),
             half: bytes / SHARDS / 2,
+            keyed: Keyed::default(),
         }
     }
 
     /// What is remembered of a token.
-    pub(crate) fn get(&self, token: &Parts<'_>) -> Option<V> {
-        let digest = Digest(token.digest);
+    pub(crate) fn get(&self, token: &str) -> Option<V> {
+        let hash = self.hash(token);
         let shard = self
-            .shard(&digest)
+            .shard(hash)
             .read()
             .unwrap_or_else(PoisonError::into_inner);
-        let entry = shard
-            .young
-            .get(&digest)
-            .or_else(|| shard.old.get(&digest))?;
-        constant_time_eq(entry.signature.as_bytes(), token.signature.as_bytes())
-            .then(|| entry.value.clone())
+        let entry = shard.young.get(&hash).or_else(|| shard.old.get(&hash))?;
+        (*entry.token == *token).then(|| entry.value.clone())
     }
 
-    /// Remembers a token that was verified, in place of one that differs in its signature alone:
-    /// ECDSA allows two for everything.
-    pub(crate) fn put(&self, token: &Parts<'_>, value: V) {
-        let signature = token.signature.into();
-        let (digest, entry) = (Digest(token.digest), Entry { signature, value });
+    /// Remembers a token that was verified.
+    pub(crate) fn put(&self, token: &str, value: V) {
+        let hash = self.hash(token);
+        let token = token.into();
+        let entry = Entry { token, value };
         let bytes = entry.bytes();
         if bytes > self.half {
             return;
         }
         let mut shard = self
-            .shard(&digest)
+            .shard(hash)
             .write()
             .unwrap_or_else(PoisonError::into_inner);
         if shard.young_bytes + bytes > self.half {
@@ -131,7 +127,7 @@ impl<V: Remembered> Memo<V> {
             shard.young_bytes = 0;
         }
         shard.young_bytes += bytes;
-        if let Some(replaced) = shard.young.insert(digest, entry) {
+        if let Some(replaced) = shard.young.insert(hash, entry) {
             shard.young_bytes -= replaced.bytes();
         }
     }
@@ -160,9 +156,15 @@ impl<V: Remembered> Memo<V> {
         self.shards.iter().map(held).sum()
     }
 
-    fn shard(&self, digest: &Digest) -> &RwLock<Generations<V>> {
-        // Not one of the eight bytes that serve as the hash inside the shard.
-        &self.shards[usize::from(digest.0[31]) % SHARDS]
+    fn hash(&self, token: &str) -> u64 {
+        let bytes = token.as_bytes();
+        let end = bytes.last_chunk::<HASHED>();
+        self.keyed.hash_one(end.map_or(bytes, |end| end))
+    }
+
+    fn shard(&self, hash: u64) -> &RwLock<Generations<V>> {
+        // By bits that decide little inside the shard: a table takes the lowest and the seven highest.
+        &self.shards[(hash >> 40) as usize % SHARDS]
     }
 }
 
@@ -187,11 +189,11 @@ mod tests {
     }
 
     fn put(memo: &Memo<Value>, token: &str, value: Value) {
-        memo.put(&Parts::of(token).unwrap(), value);
+        memo.put(token, value);
     }
 
     fn get(memo: &Memo<Value>, token: &str) -> Option<Value> {
-        memo.get(&Parts::of(token).unwrap())
+        memo.get(token)
     }
 
     #[test]
@@ -240,16 +242,19 @@ mod tests {
     }
 
     #[test]
-    fn two_signatures_of_one_token_take_turns_in_one_place() {
+    fn tokens_that_share_a_place_are_told_apart_and_take_turns() {
         let memo = Memo::new(1_000_000);
-        for n in 0..10_000 {
-            put(&memo, &format!("h.p.s{}", n % 2), value(n));
-        }
+        let end = ".".repeat(HASHED);
+        let [one, other] = ["one", "other"].map(|start| format!("{start}{end}"));
+        put(&memo, &one, value(1));
+        assert_eq!(get(&memo, &other), None);
+        put(&memo, &other, value(2));
         assert_eq!(memo.len(), 1);
-        assert_eq!(get(&memo, "h.p.s0"), None);
-        assert_eq!(get(&memo, "h.p.s1"), Some(value(9_999)));
+        assert_eq!(get(&memo, &one), None);
+        assert_eq!(get(&memo, &other), Some(value(2)));
         // Nothing was pushed out for them.
         let bytes = |shard: &RwLock<Generations<Value>>| shard.read().unwrap().young_bytes;
-        assert_eq!(memo.shards.iter().map(bytes).sum::<usize>(), 1_026);
+        let held = ENTRY_BYTES + other.len() + value(2).bytes();
+        assert_eq!(memo.shards.iter().map(bytes).sum::<usize>(), held);
     }
 }

@@ -226,16 +226,13 @@ impl Verifier {
     /// # Errors
     /// The first [`Refusal`] that applies.
     pub fn accept(&self, token: &str, now: Timestamp) -> Result<Accepted, Refusal> {
-        let parts = Parts::of(token).ok_or(Refusal::Malformed)?;
-        let known = self
-            .memo
-            .get(&parts)
-            .filter(|known| self.has_key(&known.key));
-        let examined = match known {
+        let known = self.memo.get(token);
+        let examined = match known.filter(|known| self.has_key(&known.key)) {
             Some(known) => known,
             None => {
+                let parts = Parts::of(token).ok_or(Refusal::Malformed)?;
                 let examined = Arc::new(self.examine(&parts)?);
-                self.memo.put(&parts, Arc::clone(&examined));
+                self.memo.put(token, Arc::clone(&examined));
                 examined
             }
         };
