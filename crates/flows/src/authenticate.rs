@@ -195,8 +195,8 @@ async fn name_of(cx: &Cx, user_id: UserId) -> Result<String, FlowError> {
 /// The verifier's check, on a node that knows the log as it is now; where the token knows more than
 /// the node does, the node looks again first.
 pub(crate) async fn check_token(cx: &Cx, token: &str) -> Result<std::sync::Arc<Claims>, FlowError> {
-    cx.log.require_current(&cx.clock)?;
-    let look_again = match cx.verifier.check(token, cx.clock.now()) {
+    let now = cx.log.require_current(&cx.clock)?;
+    let look_again = match cx.verifier.check(token, now) {
         Err(Refusal::Ahead) => true,
         Err(Refusal::UnknownKey) => cx.log.may_ask_for_keys(&cx.clock),
         done => return Ok(done?),
@@ -217,8 +217,7 @@ pub(crate) fn ids(claims: &Claims) -> Result<(UserId, SessionId), FlowError> {
 }
 
 async fn from_cookie(cx: &Cx, text: &str) -> Result<Live, FlowError> {
-    cx.log.require_current(&cx.clock)?;
-    let now = cx.clock.now();
+    let now = cx.log.require_current(&cx.clock)?;
     let cookie = SessionCookie::parse(text).ok_or(FlowError::SessionInvalid)?;
     // One connection for both questions, and back before anything is written.
     let (session, user) = {

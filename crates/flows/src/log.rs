@@ -61,19 +61,18 @@ impl Default for Watch {
 impl Watch {
     /// Whether the last successful look is recent enough to answer for.
     pub fn is_current(&self, clock: &Clock) -> bool {
-        let looked_at = self.looked_at.load(Ordering::SeqCst);
-        let looked_on = Timestamp::from_millis(self.looked_on.load(Ordering::SeqCst));
-        looked_at != 0
-            && micros(clock.monotonic()).saturating_sub(looked_at) <= micros(CURRENT)
-            && clock.now().since(looked_on) <= CURRENT
+        self.require_current(clock).is_ok()
     }
 
-    pub(crate) fn require_current(&self, clock: &Clock) -> Result<(), FlowError> {
-        if self.is_current(clock) {
-            Ok(())
-        } else {
-            Err(FlowError::Unavailable)
-        }
+    /// The time for which may be answered: now, if the last successful look is recent enough.
+    pub(crate) fn require_current(&self, clock: &Clock) -> Result<Timestamp, FlowError> {
+        let now = clock.now();
+        let looked_at = self.looked_at.load(Ordering::SeqCst);
+        let looked_on = Timestamp::from_millis(self.looked_on.load(Ordering::SeqCst));
+        let is_current = looked_at != 0
+            && micros(clock.monotonic()).saturating_sub(looked_at) <= micros(CURRENT)
+            && now.since(looked_on) <= CURRENT;
+        is_current.then_some(now).ok_or(FlowError::Unavailable)
     }
 
     /// Rings the bell: this node wrote to the log, and those who wait need not wait for the next

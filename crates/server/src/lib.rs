@@ -9,7 +9,9 @@ pub mod otlp;
 #[cfg(not(feature = "otlp"))]
 #[path = "otlp_absent.rs"]
 pub mod otlp;
+pub mod patience;
 pub mod places;
 pub mod serve;
 pub mod telemetry;
 pub mod tls;
+pub mod wire;

@@ -122,6 +122,11 @@ impl Place {
     /// become free.
     pub fn is_served(&self) -> bool {
         let general = || Arc::clone(&self.0.all.general).try_acquire_owned().ok();
+        match *lock(&self.0.kind) {
+            Kind::General(_) | Kind::Named(_) => return true,
+            Kind::Displaced => return false,
+            Kind::Vestibule => {}
+        }
         self.0.change(|kind| match kind {
             Kind::Vestibule => general().map(Kind::General),
             _ => None,

@@ -5,18 +5,22 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::body::Body;
 use axum::extract::Request;
+use axum::response::Response;
 use countersign_flows::{Cx, log, maintenance};
 use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
-use tower::ServiceExt;
+use tower::{Service, ServiceExt};
 
 use crate::config::Config;
-use crate::places::Places;
+use crate::http::front::RequestId;
+use crate::patience::Patience;
+use crate::places::{Place, Places};
 use crate::tls::Tls;
+use crate::wire::Wire;
 
 /// How long a client may take to send the head of a request, and a connection to lie idle.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
@@ -27,23 +31,35 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The most connections that ask for metrics on a listener of their own.
 const METRICS: usize = 32;
 
-/// The address of whoever opened the connection.
-#[derive(Debug, Clone, Copy)]
-pub struct Peer(pub SocketAddr);
+/// How a request came here, among its extensions.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    /// The address of whoever opened the connection.
+    pub peer: SocketAddr,
+    /// The place of the connection.
+    pub place: Place,
+    /// What the request is called in the log: given by [`Front`](crate::http::front::Front).
+    pub request_id: RequestId,
+}
 
 /// Serves until `stop` is ready, then finishes what is under way.
-pub async fn run(
+pub async fn run<S>(
     config: &Config,
     places: Places,
     listener: TcpListener,
     tls: Option<Arc<Tls>>,
-    router: Router,
+    routes: S,
     stop: impl Future<Output = ()>,
-) {
+) where
+    S: Service<Request, Response = Response, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + 'static,
+{
     let graceful = GracefulShutdown::new();
+    let head_timeout = HEAD_TIMEOUT.min(config.server.request_timeout);
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT.min(config.server.request_timeout))
+    http.header_read_timeout(head_timeout)
         .max_buf_size(config.limits.header_bytes.0)
         .half_close(false);
     let mut stop = std::pin::pin!(stop);
@@ -52,22 +68,27 @@ pub async fn run(
             () = &mut stop => break,
             accepted = accept(&listener) => accepted,
         };
-        let (router, place) = (router.clone(), places.enter());
+        let (routes, place) = (routes.clone(), places.enter());
         let held = place.clone();
         let service = hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| {
-            let mut request = request.map(axum::body::Body::new);
-            request.extensions_mut().insert(Peer(peer));
-            request.extensions_mut().insert(place.clone());
-            let answer = router.clone().oneshot(request);
-            async move { Ok::<_, Infallible>(answer.await.unwrap_or_else(|never| match never {})) }
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(Arrival {
+                peer,
+                place: place.clone(),
+                request_id: RequestId::default(),
+            });
+            routes.clone().oneshot(request)
         });
-        let (http, watcher) = (http.clone(), graceful.watcher());
+        let patience = Patience::new(head_timeout);
+        let (mut http, watcher) = (http.clone(), graceful.watcher());
+        http.timer(patience.clone());
         let acceptor = tls.as_ref().map(|tls| tls.acceptor());
         tokio::spawn(async move {
             // Clients that hang up early or send nonsense are their own affair.
             let served = async {
                 let Some(acceptor) = acceptor else {
-                    let connection = http.serve_connection(TokioIo::new(stream), service);
+                    let stream = TokioIo::new(Wire(stream));
+                    let connection = http.serve_connection(stream, service);
                     return drop(watcher.watch(connection).await);
                 };
                 // Boxed: who speaks in the clear does not keep the room that TLS takes.
@@ -82,6 +103,8 @@ pub async fn run(
                 .await;
             };
             tokio::select! {
+                biased;
+                never = patience.look() => match never {},
                 () = served => {}
                 () = held.shown_out() => {}
             }

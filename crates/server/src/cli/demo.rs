@@ -6,6 +6,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use axum::Router;
 use clap::Args;
 use countersign_core::password::Password;
 use countersign_core::{Actor, RoleSet};
@@ -101,7 +102,8 @@ async fn demo(listen: SocketAddr, global: &Global) -> Result<(), Failure> {
     let account = make_account(&cx).await?;
     let lines = StartLines::new(&config, page_at, &account);
 
-    let routes = http::routers(&config, Arc::clone(&cx), Tracer::default()).main;
+    let routes = http::routers(&config, Arc::clone(&cx), Tracer::default());
+    let routes = Router::new().fallback_service(routes.main.service());
     let follow = tokio::spawn(serve::follow_log(Arc::clone(&cx)));
     let (end, ended) = oneshot::channel::<()>();
     let places = serve::places(&config);

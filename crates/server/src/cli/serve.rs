@@ -105,7 +105,8 @@ async fn serve(mut config: Config, global: &Global, tracer: Tracer) -> Result<()
         tokio::spawn(Arc::clone(tls).follow());
     }
     let places = serve::places(&config);
-    let main = serve::run(&config, places, listener, tls, routers.main, stop);
+    let routes = routers.main.service();
+    let main = serve::run(&config, places, listener, tls, routes, stop);
     let measured = async {
         match measured {
             Some(listener) => {

@@ -1,6 +1,5 @@
 //! A person's own account: registering, reading, changing and deleting it, and its devices.
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -15,6 +14,7 @@ use super::Site;
 use super::body::{Field, Fields, PathPart, StrictJson};
 use super::credential::{Account, Caller, LiveCaller};
 use super::error::{ApiResult, ErrorBody, Refusals, not_found};
+use super::json::Json;
 use super::login::{LoginAnswer, hand_over};
 use super::origin::From;
 use super::view::{SessionView, UserView};

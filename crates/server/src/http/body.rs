@@ -1,14 +1,17 @@
 //! Reading what clients send: strict JSON, fields that name themselves when they are wrong, queries.
 
 use std::collections::BTreeMap;
+use std::error::Error as _;
 
-use axum::body::Bytes;
+use axum::body::{Bytes, to_bytes};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
+use http_body_util::LengthLimitError;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
+use super::Site;
 use super::error::{ApiError, invalid_json};
 
 /// The body of every JSON route: `application/json`, one object, no duplicate keys, no lone
@@ -16,12 +19,12 @@ use super::error::{ApiError, invalid_json};
 #[derive(Debug)]
 pub struct StrictJson<T>(pub T);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for StrictJson<T> {
+impl<T: DeserializeOwned> FromRequest<Site> for StrictJson<T> {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+    async fn from_request(request: Request, site: &Site) -> Result<Self, ApiError> {
         let typed = is_json(&request);
-        let bytes = read(request, state).await?;
+        let bytes = read(request, site).await?;
         if typed {
             parse(&bytes).map(Self)
         } else {
@@ -34,12 +37,12 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for StrictJson<T> {
 #[derive(Debug)]
 pub struct OptionalJson<T>(pub T);
 
-impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for OptionalJson<T> {
+impl<T: DeserializeOwned + Default> FromRequest<Site> for OptionalJson<T> {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+    async fn from_request(request: Request, site: &Site) -> Result<Self, ApiError> {
         let typed = is_json(&request);
-        let bytes = read(request, state).await?;
+        let bytes = read(request, site).await?;
         match (bytes.is_empty(), typed) {
             (true, _) => Ok(Self(T::default())),
             (false, true) => parse(&bytes).map(Self),
@@ -61,22 +64,22 @@ pub(super) fn is_of_type(headers: &HeaderMap, kind: &str) -> bool {
         .is_some_and(|sent| sent.trim().eq_ignore_ascii_case(kind))
 }
 
-pub(super) async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
-    Bytes::from_request(request, state)
-        .await
-        .map_err(|rejection| unreadable(rejection.status()))
-}
-
-fn unreadable(status: StatusCode) -> ApiError {
-    let (status, code, message) = match status {
-        StatusCode::PAYLOAD_TOO_LARGE => (status, "body_too_large", "The body is too large"),
-        _ => (
-            StatusCode::BAD_REQUEST,
-            "invalid_body",
-            "The body could not be read",
-        ),
-    };
-    ApiError::new(status, code, message)
+/// All of the body, if it is no larger than `limits.body_bytes`.
+pub(super) async fn read(request: Request, site: &Site) -> Result<Bytes, ApiError> {
+    let read = to_bytes(request.into_body(), site.body_bytes).await;
+    read.map_err(|error| {
+        let too_large = error
+            .source()
+            .is_some_and(|cause| cause.is::<LengthLimitError>());
+        let (status, code, message) = if too_large {
+            let status = StatusCode::PAYLOAD_TOO_LARGE;
+            (status, "body_too_large", "The body is too large")
+        } else {
+            let status = StatusCode::BAD_REQUEST;
+            (status, "invalid_body", "The body could not be read")
+        };
+        ApiError::new(status, code, message)
+    })
 }
 
 fn unsupported(message: &'static str) -> ApiError {

@@ -1,7 +1,7 @@
 //! Finding the credential of a request. What is found first decides: a bad one is not skipped in
 //! favour of a better one.
 
-use axum::extract::{FromRequestParts, OptionalFromRequestParts};
+use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use countersign_core::{Client, User};
@@ -28,25 +28,27 @@ fn authorization(headers: &HeaderMap) -> Result<Authorization, FlowError> {
         (Some(value), None) => value,
         (Some(_), Some(_)) => return Err(malformed),
     };
-    let text = ascii(value)
-        .ok_or(FlowError::Token(Refusal::Malformed))?
-        .trim();
+    let Some(text) = ascii(value).map(str::trim) else {
+        return Err(malformed);
+    };
     if text.is_empty() {
         return Ok(Authorization::NotOurs);
     }
     let (scheme, rest) = text.split_once(' ').unwrap_or((text, ""));
+    if scheme.eq_ignore_ascii_case("bearer") {
+        // One with a space in it is refused with everything else that is no token.
+        return match rest.trim() {
+            "" => Err(malformed),
+            token => Ok(Authorization::Bearer(token.to_owned())),
+        };
+    }
     let is_scheme = scheme
         .bytes()
         .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
-    match (
-        is_scheme,
-        scheme.eq_ignore_ascii_case("bearer"),
-        rest.trim(),
-    ) {
-        (false, ..) => Err(malformed),
-        (true, false, _) => Ok(Authorization::NotOurs),
-        (true, true, token) if token.is_empty() || token.contains(' ') => Err(malformed),
-        (true, true, token) => Ok(Authorization::Bearer(token.to_owned())),
+    if is_scheme {
+        Ok(Authorization::NotOurs)
+    } else {
+        Err(malformed)
     }
 }
 
@@ -77,6 +79,13 @@ fn ascii(value: &HeaderValue) -> Option<&str> {
         .is_ascii()
         .then(|| std::str::from_utf8(bytes).ok())
         .flatten()
+}
+
+/// Whether a request means to say which service it comes from, rightly or not.
+pub fn names_a_service(headers: &HeaderMap) -> bool {
+    let value = headers.get(header::AUTHORIZATION);
+    let scheme = value.and_then(|value| value.as_bytes().get(.."basic ".len()));
+    scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"basic "))
 }
 
 /// The service whose name and secret these headers hold; none where they hold nothing of the kind.
@@ -142,19 +151,6 @@ impl FromRequestParts<Site> for Caller {
     async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Self, ApiError> {
         let credential = required(parts, site)?;
         Ok(Self(authenticate::identify(&site.cx, &credential).await?))
-    }
-}
-
-impl OptionalFromRequestParts<Site> for Caller {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Option<Self>, ApiError> {
-        match find(&parts.headers, site.cookies)? {
-            None => Ok(None),
-            Some(credential) => Ok(Some(Self(
-                authenticate::identify(&site.cx, &credential).await?,
-            ))),
-        }
     }
 }
 

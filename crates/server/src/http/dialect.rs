@@ -1,6 +1,5 @@
 //! `/users/*`: the same flows in the dialect of flask-jwt-extended programs, whose bodies say `msg`.
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -12,6 +11,7 @@ use utoipa::ToSchema;
 
 use super::body::StrictJson;
 use super::error::ApiError;
+use super::json::Json;
 use super::login::LoginBody;
 use super::origin::From;
 use super::{Site, credential, cross_site};

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use countersign_core::IdentifierKind;
@@ -12,6 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::codes;
+use super::json::Json;
 
 /// An error as clients read it.
 #[derive(Debug, Clone, Serialize, ToSchema)]

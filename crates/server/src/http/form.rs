@@ -3,6 +3,7 @@
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode};
 
+use super::Site;
 use super::body::{is_of_type, read};
 use super::error::{ApiError, invalid_form};
 
@@ -83,12 +84,12 @@ pub fn is_form(headers: &HeaderMap) -> bool {
 #[derive(Debug)]
 pub struct StrictForm(pub Pairs);
 
-impl<S: Send + Sync> FromRequest<S> for StrictForm {
+impl FromRequest<Site> for StrictForm {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+    async fn from_request(request: Request, site: &Site) -> Result<Self, ApiError> {
         let typed = is_form(request.headers());
-        let bytes = read(request, state).await?;
+        let bytes = read(request, site).await?;
         if !typed {
             return Err(ApiError::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,

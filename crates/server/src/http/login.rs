@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -18,6 +17,7 @@ use super::body::{Field, Fields, OptionalJson, StrictJson};
 use super::cookies::{Cookie, Cookies, Found};
 use super::error::{ApiError, ApiResult, ErrorBody, Refusals, token_missing};
 use super::form;
+use super::json::Json;
 use super::origin::From;
 use super::return_to::ReturnTo;
 use super::{Site, credential, cross_site};

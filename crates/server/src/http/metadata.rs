@@ -1,6 +1,5 @@
 //! What other programs discover: keys, metadata, the OpenAPI document; and whether we are well.
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -11,6 +10,7 @@ use utoipa::ToSchema;
 
 use super::Site;
 use super::error::{ApiError, ErrorBody, not_ready};
+use super::json::Json;
 
 /// How far this node's clock may be from the database's.
 const CLOCK_TOLERANCE_MILLIS: i64 = 5_000;

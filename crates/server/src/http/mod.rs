@@ -12,8 +12,9 @@ pub mod cross_site;
 pub mod dialect;
 pub mod error;
 pub mod form;
+pub mod front;
 pub mod home;
-pub mod layers;
+pub mod json;
 pub mod login;
 pub mod metadata;
 pub mod metrics;
@@ -29,9 +30,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
-use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use countersign_flows::Cx;
 use utoipa::OpenApi;
@@ -41,7 +40,7 @@ use utoipa_axum::routes;
 
 use self::cookies::Cookies;
 use self::error::{ApiError, not_found};
-use self::layers::RequestIds;
+use self::front::{Front, Names, RequestIds};
 use self::metrics::Metrics;
 use self::revocations::Strangers;
 use crate::config::{Config, CookiePrefix, Origin, RequireAuth, TrustedProxies};
@@ -67,7 +66,7 @@ pub struct SiteState {
     on_loopback: bool,
     sts: bool,
     header_bytes: usize,
-    body_limit: DefaultBodyLimit,
+    body_bytes: usize,
     openapi: String,
     metrics: Metrics,
     request_ids: RequestIds,
@@ -78,7 +77,7 @@ pub struct SiteState {
 #[derive(Debug)]
 pub struct Routers {
     /// Everything that clients ask for.
-    pub main: Router,
+    pub main: Front,
     /// `GET /metrics` alone, for a listener of its own.
     pub metrics: Router,
 }
@@ -120,7 +119,7 @@ pub fn routers(config: &Config, cx: Arc<Cx>, tracer: Tracer) -> Routers {
         // Not on this machine: a browser would ask every other program here by TLS, too.
         sts: config.tls.cert.is_some() && !public_url.origin().is_loopback(),
         header_bytes: config.limits.header_bytes.0,
-        body_limit: DefaultBodyLimit::max(config.limits.body_bytes.0),
+        body_bytes: config.limits.body_bytes.0,
         openapi: document.to_json().unwrap_or_default(),
         cors_origins,
         metrics: Metrics::default(),
@@ -128,15 +127,20 @@ pub fn routers(config: &Config, cx: Arc<Cx>, tracer: Tracer) -> Routers {
         tracer,
     });
     let metrics = metrics::router(Arc::clone(&site));
-    let routes = if on_loopback && config.metrics.listen.is_none() {
-        routes.route("/metrics", get(metrics::metrics))
-    } else {
-        routes
-    };
-    let routes = routes
-        .route("/", get(home::home))
-        .route("/home.css", get(home::style))
-        .route("/sign-in", get(sign_in::show).post(sign_in::submit))
+    let mut pages = vec![
+        ("/", get(home::home)),
+        ("/home.css", get(home::style)),
+        ("/sign-in", get(sign_in::show).post(sign_in::submit)),
+    ];
+    if on_loopback && config.metrics.listen.is_none() {
+        pages.push(("/metrics", get(metrics::metrics)));
+    }
+    let below = public_url.path().trim_end_matches('/');
+    let declared = document.paths.paths.keys().map(String::as_str);
+    let names = Names::new(below, declared.chain(pages.iter().map(|page| page.0)));
+    let routes = pages
+        .into_iter()
+        .fold(routes, |routes, (path, page)| routes.route(path, page))
         .fallback(|| async { not_found("route") })
         .method_not_allowed_fallback(|| async {
             let status = StatusCode::METHOD_NOT_ALLOWED;
@@ -145,23 +149,15 @@ pub fn routers(config: &Config, cx: Arc<Cx>, tracer: Tracer) -> Routers {
                 "method_not_allowed",
                 "The route does not take this method",
             )
-        });
-    let state = || Arc::clone(&site);
-    let routes = match layers::cors(&site.cors_origins) {
-        // Refusals on the way are for other origins to read, too.
-        Some(cors) => routes
-            .layer(from_fn_with_state(state(), layers::pass))
-            .layer(cors)
-            .layer(from_fn_with_state(state(), layers::observe)),
-        None => routes.layer(from_fn_with_state(state(), layers::observe_and_pass)),
-    };
-    let routes = routes.with_state(site);
-    let main = match public_url.path().trim_end_matches('/') {
+        })
+        .with_state(Arc::clone(&site));
+    let routes = match below {
         "" => routes,
         path => Router::new()
             .nest(path, routes)
             .fallback(|| async { not_found("route") }),
     };
+    let main = Front::new(site, routes, names);
     Routers { main, metrics }
 }
 

@@ -1,6 +1,5 @@
 //! `/oauth2/*`: asking about a token, and taking one back, in the words of OAuth 2.0.
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -11,6 +10,7 @@ use utoipa::ToSchema;
 use super::body::Fields;
 use super::error::{ApiResult, ErrorBody, invalid_client};
 use super::form::{Pairs, StrictForm};
+use super::json::Json;
 use super::origin::From;
 use super::{Site, credential};
 

@@ -9,9 +9,8 @@ use axum::http::{HeaderMap, header};
 use countersign_flows::Origin;
 
 use super::Site;
-use super::layers::RequestId;
 use crate::config::TrustedProxies;
-use crate::serve::Peer;
+use crate::serve::Arrival;
 
 /// Where the request comes from, as flows want to know it.
 #[derive(Debug)]
@@ -21,24 +20,19 @@ impl FromRequestParts<Site> for From {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Self, Infallible> {
-        let peer = parts
-            .extensions
-            .get::<Peer>()
-            .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
+        let arrival = parts.extensions.get::<Arrival>();
+        let unknown = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        let peer = arrival.map_or(unknown, |arrival| arrival.peer.ip());
         let user_agent = parts
             .headers
             .get(header::USER_AGENT)
             .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
             .unwrap_or_default();
-        let request_id = parts
-            .extensions
-            .get::<RequestId>()
-            .map(|id| id.0.clone())
-            .unwrap_or_default();
+        let request_id = arrival.map(|arrival| arrival.request_id.as_str().to_owned());
         Ok(Self(Origin {
             address: Some(client_address(&parts.headers, peer, &site.trusted_proxies)),
             user_agent: user_agent.chars().filter(|c| !c.is_control()).collect(),
-            request_id,
+            request_id: request_id.unwrap_or_default(),
         }))
     }
 }

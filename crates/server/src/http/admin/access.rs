@@ -1,6 +1,5 @@
 //! Keys, clients, single tokens and the audit log.
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use countersign_core::ClientKind;
@@ -14,6 +13,7 @@ use crate::http::Site;
 use crate::http::body::{Field, Fields, Params, PathPart, StrictJson};
 use crate::http::credential::Admin;
 use crate::http::error::{ApiResult, ErrorBody, Refusals};
+use crate::http::json::Json;
 use crate::http::origin::From;
 use crate::http::view::{ClientView, EventView, KeyInfo};
 

@@ -1,6 +1,5 @@
 //! Accounts and their sessions.
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use countersign_core::{RoleSet, UserId};
@@ -17,6 +16,7 @@ use crate::http::Site;
 use crate::http::body::{Field, Fields, Params, PathPart, StrictJson};
 use crate::http::credential::Admin;
 use crate::http::error::{ApiResult, ErrorBody, Refusals, not_found};
+use crate::http::json::Json;
 use crate::http::origin::From;
 use crate::http::view::{AdminUserView, SessionView};
 
