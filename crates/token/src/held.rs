@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 
 use crate::floors::FirstBytes;
+use crate::sync::chance;
 use crate::{Floor, Reason, Seq, Subject, Timestamp};
 
 /// The floors in force, by subject, and how far in the log they reach.
@@ -11,13 +12,27 @@ use crate::{Floor, Reason, Seq, Subject, Timestamp};
 /// Most tokens have no floor, so a small filter answers first, without a look at the rest. What was
 /// noted long enough ago stands sorted in one array, 40 bytes a subject: a million logouts take
 /// 40 MB, where a hash table would take twice that.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Floors {
     filter: Filter,
     recent: HashMap<Subject, Mark, BuildHasherDefault<FirstBytes>>,
     settled: Vec<(Subject, Mark)>,
+    settle_from: usize,
     seq: Seq,
     forgotten: Forgotten,
+}
+
+impl Default for Floors {
+    fn default() -> Self {
+        Self {
+            filter: Filter::default(),
+            recent: HashMap::default(),
+            settled: Vec::new(),
+            settle_from: SETTLE_FROM + chance() as usize % SETTLE_FROM,
+            seq: Seq::default(),
+            forgotten: Forgotten::default(),
+        }
+    }
 }
 
 /// The highest floor that is not held any more, and the latest time at which one was let go.
@@ -47,7 +62,9 @@ impl Mark {
     }
 }
 
-/// Below so many recent floors, sorting them in is not worth it.
+/// Below so many recent floors, sorting them in is not worth it. Each set goes on for up to twice as
+/// long, by chance: the guards of one process hear of the same floors in the same moment, and are not
+/// all to stop and sort in another.
 const SETTLE_FROM: usize = 4_096;
 
 impl Floors {
@@ -76,7 +93,7 @@ impl Floors {
         } else {
             self.filter.add(&floor.subject);
         }
-        if self.recent.len() >= SETTLE_FROM.max(self.settled.len() / 8) {
+        if self.recent.len() >= self.settle_from.max(self.settled.len() / 8) {
             self.settle();
         }
     }

@@ -15,7 +15,7 @@ use std::sync::PoisonError;
 
 use crate::Timestamp;
 use crate::floors::FirstBytes;
-use crate::sync::RwLock;
+use crate::sync::{Keyed, RwLock};
 
 /// Readers of different tokens rarely meet in one shard.
 const SHARDS: usize = if cfg!(interleave) { 2 } else { 16 };
@@ -26,12 +26,6 @@ const ENTRY_BYTES: usize = 96;
 /// As much of a token's end as is hashed: within every signature but that of HS256, which is 43
 /// letters long, and any of them are as good as random.
 const HASHED: usize = 64;
-
-#[cfg(not(interleave))]
-type Keyed = std::hash::RandomState;
-/// One order of steps is tried many times, and has to be the same each time.
-#[cfg(interleave)]
-type Keyed = BuildHasherDefault<std::hash::DefaultHasher>;
 
 /// What is remembered of a token.
 pub(crate) trait Remembered: Clone {

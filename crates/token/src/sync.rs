@@ -1,5 +1,18 @@
-//! Locks and atomics: the standard library's, or those that `script/test-interleavings` runs in
-//! every order.
+//! Locks, atomics and chance: the standard library's, or those that `script/test-interleavings` runs
+//! in every order, which has to find everything else the same each time.
+
+use std::hash::BuildHasher;
+
+/// Hashes that nobody can foresee.
+#[cfg(not(interleave))]
+pub(crate) type Keyed = std::hash::RandomState;
+#[cfg(interleave)]
+pub(crate) type Keyed = std::hash::BuildHasherDefault<std::hash::DefaultHasher>;
+
+/// Any number.
+pub(crate) fn chance() -> u64 {
+    Keyed::default().hash_one(())
+}
 
 #[cfg(interleave)]
 pub(crate) use loom::sync::{
