@@ -8,9 +8,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hyper::rt::{Sleep, Timer};
+use tokio::time::Instant;
 
 /// The waits of one connection, each of the same length.
 #[derive(Debug, Clone)]
@@ -31,7 +32,7 @@ impl Patience {
     pub fn new(length: Duration) -> Self {
         Self(Arc::new(Shared {
             length,
-            began: tokio::time::Instant::now().into_std(),
+            began: Instant::now(),
             until: AtomicU64::new(0),
             looked: AtomicU64::new(0),
         }))
@@ -42,7 +43,7 @@ impl Patience {
     pub async fn look(&self) -> std::convert::Infallible {
         let Shared { length, began, .. } = *self.0;
         loop {
-            let now = millis(began.elapsed());
+            let now = millis(Instant::now() - began);
             self.0.looked.store(now, Ordering::Relaxed);
             let until = self.0.until.load(Ordering::Relaxed);
             let left = match until.saturating_sub(now) {
@@ -60,7 +61,8 @@ impl Timer for Patience {
         self.sleep_until(self.now() + duration)
     }
 
-    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
+    fn sleep_until(&self, deadline: std::time::Instant) -> Pin<Box<dyn Sleep>> {
+        let deadline = Instant::from_std(deadline);
         // Rounded up: nobody is told a moment too soon.
         let until = millis(deadline.saturating_duration_since(self.0.began)) + 1;
         self.0.until.store(until, Ordering::Relaxed);
@@ -90,4 +92,43 @@ impl Sleep for Wait {}
 
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+
+    const LENGTH: Duration = Duration::from_millis(60);
+
+    /// As a connection does: whoever waits is polled whenever the task is, after the look.
+    async fn outwaited(patience: &Patience, mut wait: Pin<Box<dyn Sleep>>) -> Duration {
+        let began = Instant::now();
+        tokio::select! {
+            biased;
+            never = patience.look() => match never {},
+            () = poll_fn(|cx| wait.as_mut().poll(cx)) => Instant::now() - began,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_wait_ends_after_its_time_and_no_sooner() {
+        let patience = Patience::new(LENGTH);
+        for pause in [0, 25, 70] {
+            let before = patience.now();
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+            let wait = patience.sleep_until(before + LENGTH + Duration::from_millis(pause));
+            let took = outwaited(&patience, wait).await;
+            assert!(took >= LENGTH, "{took:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn one_that_was_given_up_ends_no_other() {
+        let patience = Patience::new(LENGTH);
+        drop(patience.sleep(LENGTH / 3));
+        let took = outwaited(&patience, patience.sleep(LENGTH)).await;
+        assert!(took >= LENGTH, "{took:?}");
+    }
 }

@@ -340,6 +340,29 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_route_is_called_as_it_was_declared_wherever_it_stands() {
+        let declared = ["/", "/profile", "/admin/users/{id}"];
+        for below in ["", "/auth"] {
+            let names = Names::new(below, declared);
+            for (path, name) in [
+                ("/", "/"),
+                ("/profile", "/profile"),
+                ("/admin/users/42", "/admin/users/{id}"),
+                ("/admin/users/%2e%2e", "/admin/users/{id}"),
+            ] {
+                let name = format!("{below}{name}");
+                assert_eq!(names.of(&format!("{below}{path}")), name, "{path}");
+            }
+            for unknown in ["", "/admin/users", "/profile/", "/admin/users/4/2", "//"] {
+                let unknown = format!("/x{below}{unknown}");
+                assert_eq!(names.of(&unknown), "(none)", "{unknown}");
+            }
+        }
+        assert_eq!(Names::new("/auth", declared).of("/auth"), "/auth/");
+        assert_eq!(Names::new("/auth", declared).of("/profile"), "(none)");
+    }
+
+    #[test]
     fn no_two_requests_have_the_same_id() {
         let (ids, random) = (RequestIds::default(), Random::seeded(1));
         let mut given = HashSet::new();

@@ -25,16 +25,27 @@ fn rest(stream: &mut TcpStream) -> String {
 }
 
 #[tokio::test]
-async fn a_head_that_trickles_in_is_cut_off() {
+async fn a_head_that_trickles_in_is_cut_off_and_so_is_an_idle_connection() {
     let (server, client) = start(&[("server.request_timeout", "500ms")]);
     let began = Instant::now();
     let mut slow = connect(&server);
     let mut silent = connect(&server);
-    slow.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n")
-        .unwrap();
+    let mut idle = connect(&server);
+    let mut slow_again = connect(&server);
+    let start = b"GET /healthz HTTP/1.1\r\nHost: x\r\n";
+    slow.write_all(start).unwrap();
+    for served in [&mut idle, &mut slow_again] {
+        served
+            .write_all(&[start, b"\r\n".as_slice()].concat())
+            .unwrap();
+    }
+    slow_again.write_all(start).unwrap();
     let answer = rest(&mut slow);
     assert!(!answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert_eq!(rest(&mut silent), "");
+    for served in [&mut idle, &mut slow_again] {
+        assert_eq!(rest(served).matches("HTTP/1.1 200").count(), 1);
+    }
     assert!(
         began.elapsed() < Duration::from_secs(4),
         "{:?}",
