@@ -13,6 +13,10 @@ use std::time::Duration;
 use hyper::rt::{Sleep, Timer};
 use tokio::time::Instant;
 
+/// How long nobody looks where nobody waits: a server has thousands of connections whose requests are
+/// being answered.
+const QUIET: Duration = Duration::from_secs(1);
+
 /// The waits of one connection, each of the same length.
 #[derive(Debug, Clone)]
 pub struct Patience(Arc<Shared>);
@@ -47,8 +51,8 @@ impl Patience {
             self.0.looked.store(now, Ordering::Relaxed);
             let until = self.0.until.load(Ordering::Relaxed);
             let left = match until.saturating_sub(now) {
-                // Whoever begins to wait from now on does so for as long as that.
-                0 => length,
+                // Whoever begins to wait from now on may do so for as long as that.
+                0 => length.max(QUIET),
                 left => Duration::from_millis(left),
             };
             tokio::time::sleep(left).await;
@@ -121,6 +125,21 @@ mod tests {
             let wait = patience.sleep_until(before + LENGTH + Duration::from_millis(pause));
             let took = outwaited(&patience, wait).await;
             assert!(took >= LENGTH, "{took:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn one_that_begins_after_a_look_ends_too() {
+        let patience = Patience::new(LENGTH);
+        let wait = async {
+            tokio::time::sleep(LENGTH / 2).await;
+            let mut wait = patience.sleep(LENGTH);
+            poll_fn(move |cx| wait.as_mut().poll(cx)).await;
+        };
+        tokio::select! {
+            biased;
+            never = patience.look() => match never {},
+            () = wait => {}
         }
     }
 

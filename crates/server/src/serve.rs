@@ -39,7 +39,7 @@ pub struct Arrival {
     /// The place of the connection.
     pub place: Place,
     /// What the request is called in the log: given by [`Front`](crate::http::front::Front).
-    pub request_id: RequestId,
+    pub request_id: Option<RequestId>,
 }
 
 /// Serves until `stop` is ready, then finishes what is under way.
@@ -75,7 +75,7 @@ pub async fn run<S>(
             request.extensions_mut().insert(Arrival {
                 peer,
                 place: place.clone(),
-                request_id: RequestId::default(),
+                request_id: None,
             });
             routes.clone().oneshot(request)
         });

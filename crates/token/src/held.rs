@@ -281,7 +281,10 @@ mod tests {
 
     #[test]
     fn every_floor_is_found_whether_recent_settled_or_raised() {
-        let mut floors = Floors::default();
+        let mut floors = Floors {
+            settle_from: SETTLE_FROM,
+            ..Floors::default()
+        };
         for n in 0..50_000 {
             floors.note(&floor(n, 10, 100));
         }

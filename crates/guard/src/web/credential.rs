@@ -3,6 +3,7 @@
 
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 use countersign_token::Refusal::Malformed;
+use countersign_token::jws::is_word;
 
 use super::Settings;
 use crate::Refusal;
@@ -29,7 +30,10 @@ pub(super) fn find<'r>(
 fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
     let text = match only(headers, &header::AUTHORIZATION) {
         Ok(None) => return Ok(None),
-        Ok(Some(value)) => value.to_str().map_err(|_| Malformed)?.trim(),
+        Ok(Some(value)) if value.as_bytes().is_ascii() => std::str::from_utf8(value.as_bytes())
+            .map_err(|_| Malformed)?
+            .trim(),
+        Ok(Some(_)) => return Err(Malformed.into()),
         Err(Repeated) => return Err(Malformed.into()),
     };
     let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
@@ -44,7 +48,7 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
         };
     }
     match token.trim() {
-        token if token.is_empty() || token.contains(' ') => Err(Malformed.into()),
+        token if token.is_empty() || !is_word(token) => Err(Malformed.into()),
         token => Ok(Some(token)),
     }
 }

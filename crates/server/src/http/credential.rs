@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use countersign_core::{Client, User};
 use countersign_flows::clients::Recognised;
 use countersign_flows::{Credential, FlowError, Identity, Live, authenticate, clients, legacy};
+use countersign_token::jws::is_word;
 use countersign_token::{Refusal, crypto};
 
 use super::Site;
@@ -36,9 +37,8 @@ fn authorization(headers: &HeaderMap) -> Result<Authorization, FlowError> {
     }
     let (scheme, rest) = text.split_once(' ').unwrap_or((text, ""));
     if scheme.eq_ignore_ascii_case("bearer") {
-        // One with a space in it is refused with everything else that is no token.
         return match rest.trim() {
-            "" => Err(malformed),
+            token if token.is_empty() || !is_word(token) => Err(malformed),
             token => Ok(Authorization::Bearer(token.to_owned())),
         };
     }

@@ -25,7 +25,7 @@ use crate::places::Place;
 use crate::serve::Arrival;
 
 /// Names a request in the log and in its answer: 96 random bits in the letters of base64url.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct RequestId([u8; RequestId::LETTERS]);
 
 impl RequestId {
@@ -53,7 +53,7 @@ impl RequestIds {
             let letters = bytes.map(|byte| LETTERS[usize::from(byte % 64)]);
             drawn.extend(letters.as_chunks().0.iter().map(|id| RequestId(*id)));
         }
-        drawn.pop().unwrap_or_default()
+        drawn.pop().unwrap_or(RequestId([b'-'; RequestId::LETTERS]))
     }
 }
 
@@ -104,7 +104,7 @@ impl Inner {
         let id = site.request_ids.next(&site.cx.random);
         let arrival = request.extensions_mut().get_mut::<Arrival>();
         let place = arrival.map(|arrival| {
-            arrival.request_id = id;
+            arrival.request_id = Some(id);
             arrival.place.clone()
         });
         let method = metrics::method(request.method());
@@ -153,9 +153,9 @@ impl Inner {
             && !place.is_named()
         {
             let asked = site.cx.clock.monotonic();
-            // Whoever could not be looked up in half of the time counts as a stranger.
+            // Whoever could not be looked up in time counts as a stranger.
             let named = Box::pin(name(site, request.headers(), place));
-            let _ = tokio::time::timeout(limit / 2, named).await;
+            let _ = tokio::time::timeout(site.request_timeout / 2, named).await;
             limit = limit.saturating_sub(site.cx.clock.monotonic().saturating_sub(asked));
         }
         let served = place.is_none_or(Place::is_served);
@@ -195,17 +195,16 @@ async fn within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
 pub struct Names(matchit::Router<String>);
 
 impl Names {
-    /// Every route, below the path of the public URL.
-    ///
-    /// Two of one name are one: each may have been declared for several methods.
+    /// Every route, each once, below the path of the public URL.
     pub(super) fn new<'r>(below: &str, routes: impl IntoIterator<Item = &'r str>) -> Self {
         let mut names = matchit::Router::new();
         for route in routes {
             let full = format!("{below}{route}");
+            let mut added = names.insert(full.clone(), full.clone());
             if route == "/" && !below.is_empty() {
-                let _ = names.insert(below, full.clone());
+                added = added.and_then(|()| names.insert(below, full));
             }
-            let _ = names.insert(full.clone(), full);
+            debug_assert!(added.is_ok(), "{route}: {added:?}");
         }
         Self(names)
     }

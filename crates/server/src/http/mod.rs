@@ -135,12 +135,28 @@ pub fn routers(config: &Config, cx: Arc<Cx>, tracer: Tracer) -> Routers {
     if on_loopback && config.metrics.listen.is_none() {
         pages.push(("/metrics", get(metrics::metrics)));
     }
-    let below = public_url.path().trim_end_matches('/');
+    let below = site.path.as_str();
     let declared = document.paths.paths.keys().map(String::as_str);
     let names = Names::new(below, declared.chain(pages.iter().map(|page| page.0)));
     let routes = pages
         .into_iter()
-        .fold(routes, |routes, (path, page)| routes.route(path, page))
+        .fold(routes, |routes, (path, page)| routes.route(path, page));
+    let routes = refusing(routes).with_state(Arc::clone(&site));
+    let routes = if below.is_empty() {
+        routes
+    } else {
+        // The home page is at the path itself, too, with and without the slash.
+        let home = get(home::home).with_state(Arc::clone(&site));
+        let routes = Router::new().nest(below, routes);
+        refusing(routes.route(&format!("{below}/"), home))
+    };
+    let main = Front::new(site, routes, names);
+    Routers { main, metrics }
+}
+
+/// Says in our own words what axum would say in its.
+fn refusing<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
+    routes
         .fallback(|| async { not_found("route") })
         .method_not_allowed_fallback(|| async {
             let status = StatusCode::METHOD_NOT_ALLOWED;
@@ -150,15 +166,6 @@ pub fn routers(config: &Config, cx: Arc<Cx>, tracer: Tracer) -> Routers {
                 "The route does not take this method",
             )
         })
-        .with_state(Arc::clone(&site));
-    let routes = match below {
-        "" => routes,
-        path => Router::new()
-            .nest(path, routes)
-            .fallback(|| async { not_found("route") }),
-    };
-    let main = Front::new(site, routes, names);
-    Routers { main, metrics }
 }
 
 /// Every route with a documented contract; the OpenAPI document is made from these declarations.

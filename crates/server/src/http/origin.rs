@@ -28,7 +28,9 @@ impl FromRequestParts<Site> for From {
             .get(header::USER_AGENT)
             .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
             .unwrap_or_default();
-        let request_id = arrival.map(|arrival| arrival.request_id.as_str().to_owned());
+        let request_id = arrival
+            .and_then(|arrival| arrival.request_id)
+            .map(|id| id.as_str().to_owned());
         Ok(Self(Origin {
             address: Some(client_address(&parts.headers, peer, &site.trusted_proxies)),
             user_agent: user_agent.chars().filter(|c| !c.is_control()).collect(),

@@ -38,6 +38,25 @@ async fn the_page_loads_nothing_foreign_and_runs_nothing() {
         .refused(405, "method_not_allowed");
 }
 
+#[tokio::test]
+async fn below_a_path_the_page_is_there_with_the_slash_and_without() {
+    let (_server, client) = start(&[("server.public_url", "https://example.com/auth")]);
+    for path in ["/auth", "/auth/"] {
+        let page = client.get(path).send().await.expect(200).text();
+        assert!(page.contains("Countersign") && page.contains("example.com"));
+        let refused = client.post(path).send().await;
+        refused.refused(405, "method_not_allowed");
+    }
+    for path in ["/", "/authors", "/auth//"] {
+        let answer = client.get(path).send().await;
+        assert!(answer.header("x-request-id").is_some());
+        answer.refused(404, "not_found");
+    }
+    let counted = client.get("/auth/metrics").send().await.expect(200).text();
+    let served = |route: &str| format!("route=\"{route}\",status=\"200\"}} 2");
+    assert!(counted.contains(&served("/auth/")), "{counted}");
+}
+
 // Seed row 102.
 #[tokio::test]
 async fn the_start_says_where_it_runs_and_what_to_type() {
