@@ -141,21 +141,15 @@ pub(crate) async fn require_living_session(
 ) -> Result<(User, Session), FlowError> {
     let (user_id, session_id) = ids(claims)?;
     let mut reader = cx.db.read().await?;
-    let mut conn = reader.conn();
-    let revoked = || FlowError::Token(Refusal::Revoked);
-    let session = sessions::by_id(&mut conn, session_id)
-        .await?
-        .ok_or_else(revoked)?;
-    let alive = session
-        .alive(cx.clock.now(), cx.settings.session_idle)
-        .is_ok();
-    if !alive || session.user_id != user_id {
-        return Err(revoked());
+    let found = sessions::with_user_by_id(&mut reader.conn(), session_id).await?;
+    let revoked = FlowError::Token(Refusal::Revoked);
+    let Some((session, user)) = found.filter(|(session, _)| session.user_id == user_id) else {
+        return Err(revoked);
+    };
+    match session.alive(cx.clock.now(), cx.settings.session_idle) {
+        Ok(()) => Ok((user, session)),
+        Err(_) => Err(revoked),
     }
-    let user = users::by_id(&mut conn, user_id)
-        .await?
-        .ok_or_else(revoked)?;
-    Ok((user, session))
 }
 
 /// As [`require_live`], and 403 for whoever is no administrator now.
@@ -219,22 +213,14 @@ pub(crate) fn ids(claims: &Claims) -> Result<(UserId, SessionId), FlowError> {
 async fn from_cookie(cx: &Cx, text: &str) -> Result<Live, FlowError> {
     let now = cx.log.require_current(&cx.clock)?;
     let cookie = SessionCookie::parse(text).ok_or(FlowError::SessionInvalid)?;
-    // One connection for both questions, and back before anything is written.
-    let (session, user) = {
-        let mut reader = cx.db.read().await?;
-        let mut conn = reader.conn();
-        let session = by_cookie(cx, &mut conn, &cookie)
-            .await?
-            .ok_or(FlowError::SessionInvalid)?;
-        session
-            .alive(now, cx.settings.session_idle)
-            .map_err(|_| FlowError::SessionInvalid)?;
-        let user = users::by_id(&mut conn, session.user_id).await?;
-        (session, user)
-    };
+    let found = by_cookie(cx, &cookie).await?;
+    let (session, user) = found.ok_or(FlowError::SessionInvalid)?;
+    session
+        .alive(now, cx.settings.session_idle)
+        .map_err(|_| FlowError::SessionInvalid)?;
     touch(cx, &session, now).await?;
     Ok(Live {
-        user: user.ok_or(FlowError::SessionInvalid)?,
+        user,
         session,
         via: Via::SessionCookie,
     })
@@ -245,16 +231,15 @@ pub(crate) async fn find_by_cookie(cx: &Cx, text: &str) -> Result<Option<Session
     let Some(cookie) = SessionCookie::parse(text) else {
         return Ok(None);
     };
-    by_cookie(cx, &mut cx.db.read().await?.conn(), &cookie).await
+    let found = by_cookie(cx, &cookie).await?;
+    Ok(found.map(|(session, _)| session))
 }
 
-async fn by_cookie(
-    cx: &Cx,
-    conn: &mut Conn<'_>,
-    cookie: &SessionCookie,
-) -> Result<Option<Session>, FlowError> {
+async fn by_cookie(cx: &Cx, cookie: &SessionCookie) -> Result<Option<(Session, User)>, FlowError> {
+    let mut reader = cx.db.read().await?;
     for keys in cx.keyring.all() {
-        let found = sessions::by_cookie(conn, &keys.cookie_mac(cookie)).await?;
+        let mac = keys.cookie_mac(cookie);
+        let found = sessions::with_user_by_cookie(&mut reader.conn(), &mac).await?;
         if found.is_some() {
             return Ok(found);
         }

@@ -14,8 +14,8 @@ statements! {
             (id, session_id, client_id, audience, scope, counter, rotations, nonce)
         VALUES ($1, $2, $3, $4, '', $5, $6, $7)";
     WITH_SESSION = "SELECT g.id AS grant_id, g.client_id, g.counter, g.rotations, g.nonce,
-            s.id, s.user_id, s.rev, s.auth_time, s.address, s.user_agent, s.last_used, s.expires,
-            s.revoked_at, s.revoked_by, u.disabled_at,
+            s.id AS session_id, s.user_id, s.rev, s.auth_time, s.address, s.user_agent,
+            s.last_used, s.expires, s.revoked_at, s.revoked_by, u.disabled_at,
             u.revoked_floor AS user_floor, c.revoked_floor AS client_floor, l.issuer_floor
         FROM grants g JOIN sessions s ON s.id = g.session_id JOIN users u ON u.id = s.user_id
         JOIN clients c ON c.id = g.client_id JOIN log_clock l ON l.id = 1

@@ -1,24 +1,44 @@
 //! Logins on devices.
 
 use countersign_core::session::Lifecycle;
-use countersign_core::{DurableFloors, Seq, Session, SessionId, Timestamp, UserId};
+use countersign_core::{DurableFloors, Seq, Session, SessionId, Timestamp, User, UserId};
 
 use crate::args::args;
 use crate::conn::{Conn, Row};
 use crate::error::StoreError;
 use crate::statement::statements;
+use crate::users;
 
 /// A session with what decides whether it is alive. A login makes sessions through the built-in
 /// client, so that client's floor is theirs.
 macro_rules! session {
     ($rest:literal) => {
+        session!("", "", $rest)
+    };
+    ($columns:literal, $joins:literal, $rest:literal) => {
         concat!(
-            "SELECT s.id, s.user_id, s.rev, s.auth_time, s.address, s.user_agent, s.last_used,
-                s.expires, s.revoked_at, s.revoked_by, u.disabled_at,
-                u.revoked_floor AS user_floor, c.revoked_floor AS client_floor, l.issuer_floor
-             FROM sessions s JOIN users u ON u.id = s.user_id
+            "SELECT s.id AS session_id, s.user_id, s.rev, s.auth_time, s.address, s.user_agent,
+                s.last_used, s.expires, s.revoked_at, s.revoked_by, u.disabled_at,
+                u.revoked_floor AS user_floor, c.revoked_floor AS client_floor, l.issuer_floor",
+            $columns,
+            " FROM sessions s JOIN users u ON u.id = s.user_id
              JOIN clients c ON c.id = 'countersign' JOIN log_clock l ON l.id = 1 ",
+            $joins,
             $rest
+        )
+    };
+}
+
+/// The same with its user: a row for each role, and one where there is none.
+macro_rules! with_user {
+    ($where:literal) => {
+        session!(
+            ", u.id, u.revoked_floor, u.created_at, n.value AS username, e.value AS email,
+                e.verified_at, r.role",
+            "LEFT JOIN identifiers n ON n.user_id = u.id AND n.kind = 'username'
+             LEFT JOIN identifiers e ON e.user_id = u.id AND e.kind = 'email'
+             LEFT JOIN roles r ON r.user_id = u.id ",
+            $where
         )
     };
 }
@@ -32,7 +52,8 @@ statements! {
         WHERE u.id = $2 AND u.disabled_at IS NULL AND c.disabled_at IS NULL
             AND $3 >= u.revoked_floor AND $3 >= c.revoked_floor AND $3 >= l.issuer_floor";
     BY_ID = session!("WHERE s.id = $1");
-    BY_COOKIE = session!("WHERE s.cookie_mac = $1");
+    WITH_USER_BY_ID = with_user!("WHERE s.id = $1 ORDER BY r.role");
+    WITH_USER_BY_COOKIE = with_user!("WHERE s.cookie_mac = $1 ORDER BY r.role");
     OF_USER = session!("WHERE s.user_id = $1 AND s.revoked_at IS NULL AND s.expires > $2
         ORDER BY s.last_used DESC, s.id LIMIT $3");
     PAGE = session!("WHERE s.id > $1 AND s.revoked_at IS NULL AND s.expires > $2 ORDER BY s.id LIMIT $3");
@@ -93,16 +114,25 @@ pub async fn by_id(conn: &mut Conn<'_>, id: SessionId) -> Result<Option<Session>
         .transpose()
 }
 
-/// The session whose cookie has this MAC, alive or not.
-pub async fn by_cookie(
+/// The session with this id, alive or not, and its user, as they were at one moment.
+pub async fn with_user_by_id(
+    conn: &mut Conn<'_>,
+    id: SessionId,
+) -> Result<Option<(Session, User)>, StoreError> {
+    with_user(conn.all(WITH_USER_BY_ID, args![id.as_bytes()]).await?)
+}
+
+/// The session whose cookie has this MAC, alive or not, and its user, as they were at one moment.
+pub async fn with_user_by_cookie(
     conn: &mut Conn<'_>,
     cookie_mac: &[u8; 32],
-) -> Result<Option<Session>, StoreError> {
-    conn.optional(BY_COOKIE, args![cookie_mac])
-        .await?
-        .as_ref()
-        .map(session)
-        .transpose()
+) -> Result<Option<(Session, User)>, StoreError> {
+    with_user(conn.all(WITH_USER_BY_COOKIE, args![cookie_mac]).await?)
+}
+
+fn with_user(rows: Vec<Row>) -> Result<Option<(Session, User)>, StoreError> {
+    let session = rows.first().map(session).transpose()?;
+    Ok(session.zip(users::fold(rows)?.pop()))
 }
 
 /// Sessions of a user that nobody ended and that have not reached their absolute end, last used
@@ -169,7 +199,7 @@ pub(crate) fn session(row: &Row) -> Result<Session, StoreError> {
         },
     };
     Ok(Session {
-        id: SessionId::from_bytes(row.bytes("id")?),
+        id: SessionId::from_bytes(row.bytes("session_id")?),
         user_id: UserId::from_bytes(row.bytes("user_id")?),
         rev: row.seq("rev")?,
         auth_time: row.time("auth_time")?,

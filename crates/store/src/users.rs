@@ -170,7 +170,7 @@ pub async fn enabled_with_role(conn: &mut Conn<'_>, role: &str) -> Result<i64, S
 }
 
 /// Gathers the rows of each user, one a role, into users; ids come in order.
-fn fold(rows: Vec<Row>) -> Result<Vec<User>, StoreError> {
+pub(crate) fn fold(rows: Vec<Row>) -> Result<Vec<User>, StoreError> {
     let mut users: BTreeMap<UserId, (User, Vec<String>)> = BTreeMap::new();
     for row in rows {
         let id = UserId::from_bytes(row.bytes("id")?);

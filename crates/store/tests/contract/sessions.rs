@@ -1,11 +1,11 @@
 use countersign_core::session::Lifecycle;
-use countersign_core::{Dead, Seq, Session, SessionId, UserId};
+use countersign_core::{Dead, RoleSet, Seq, Session, SessionId, User, UserId};
 use countersign_store::sessions::NewSession;
-use countersign_store::{StoreError, clients, log, sessions, users};
+use countersign_store::{StoreError, clients, identifiers, log, sessions, users};
 use std::time::Duration;
 use tokio::task::JoinSet;
 
-use crate::support::{Test, at, new_session, session, user};
+use crate::support::{Test, at, email, new_session, session, user};
 
 const IDLE: Duration = Duration::from_secs(10_000);
 
@@ -13,6 +13,7 @@ on_both! {
     nobody_who_may_not_gets_a_session,
     a_session_on_its_floors_is_let_in,
     a_session_reads_back_as_it_was_written,
+    a_session_is_read_with_its_user_as_they_are,
     a_cookie_belongs_to_one_session,
     a_session_ends_once,
     what_ended_a_session_from_above_shows_on_it,
@@ -96,9 +97,11 @@ async fn a_session_reads_back_as_it_was_written(t: Test) {
         ..new_session(7, id)
     };
     assert!(t.insert(&new).await);
+    let only = |found: Option<(Session, User)>| found.map(|(session, _)| session);
     for found in [
         find(&t, session(7)).await,
-        read!(t, |conn| sessions::by_cookie(conn, &[7; 32])).unwrap(),
+        only(read!(t, |conn| sessions::with_user_by_id(conn, session(7))).unwrap()),
+        only(read!(t, |conn| sessions::with_user_by_cookie(conn, &[7; 32])).unwrap()),
     ] {
         let found = found.unwrap();
         assert_eq!(
@@ -114,11 +117,43 @@ async fn a_session_reads_back_as_it_was_written(t: Test) {
         assert!(matches!(found.lifecycle, Lifecycle::Active) && !found.user_disabled);
     }
     assert!(find(&t, session(8)).await.is_none());
-    assert!(
-        read!(t, |conn| sessions::by_cookie(conn, &[8; 32]))
-            .unwrap()
-            .is_none()
+    for found in [
+        read!(t, |conn| sessions::with_user_by_id(conn, session(8))),
+        read!(t, |conn| sessions::with_user_by_cookie(conn, &[8; 32])),
+    ] {
+        assert!(found.unwrap().is_none());
+    }
+}
+
+async fn a_session_is_read_with_its_user_as_they_are(t: Test) {
+    let (ada, plain) = (t.named(1, "ada").await, t.user(2).await);
+    t.session(1, ada).await;
+    t.session(2, plain).await;
+    let (mail, roles) = (
+        email("ada@example.com"),
+        RoleSet::parse(&["b", "admin", "a"]),
     );
+    let roles = roles.unwrap();
+    unit!(t, |conn| {
+        identifiers::claim(conn, &mail, ada).await?;
+        users::set_roles(conn, ada, &roles).await
+    })
+    .unwrap();
+    for (n, id) in [(1, ada), (2, plain)] {
+        let known = read!(t, |conn| users::by_id(conn, id)).unwrap().unwrap();
+        for found in [
+            read!(t, |conn| sessions::with_user_by_id(conn, session(n))),
+            read!(t, |conn| sessions::with_user_by_cookie(conn, &[n; 32])),
+        ] {
+            let (found, user) = found.unwrap().unwrap();
+            assert_eq!((found.id, found.user_id), (session(n), id));
+            assert_eq!(format!("{user:?}"), format!("{known:?}"));
+        }
+    }
+    unit!(t, |conn| users::disable(conn, ada, at(5)).await).unwrap();
+    let found = read!(t, |conn| sessions::with_user_by_id(conn, session(1)));
+    let (found, user) = found.unwrap().unwrap();
+    assert!(found.user_disabled && !user.is_enabled());
 }
 
 async fn a_cookie_belongs_to_one_session(t: Test) {
@@ -325,6 +360,6 @@ async fn bytes_of_the_wrong_length_are_corruption(t: Test) {
     let id = t.user(1).await;
     t.session(1, id).await;
     assert_eq!(t.raw("UPDATE sessions SET id = substr(id, 1, 3)").await, 1);
-    let found = read!(t, |conn| sessions::by_cookie(conn, &[1; 32]));
+    let found = read!(t, |conn| sessions::with_user_by_cookie(conn, &[1; 32]));
     assert!(matches!(found, Err(StoreError::Corrupt(_))), "{found:?}");
 }
