@@ -64,7 +64,7 @@ impl Mark {
 
 /// Below so many recent floors, sorting them in is not worth it. Each set goes on for up to twice as
 /// long, by chance: the guards of one process hear of the same floors in the same moment, and are not
-/// all to stop and sort in another.
+/// all to stop and sort in another. Nor are they to make a larger filter in one.
 const SETTLE_FROM: usize = 4_096;
 
 impl Floors {
@@ -88,7 +88,7 @@ impl Floors {
         };
         mark.raise(floor);
         self.recent.insert(floor.subject, mark);
-        if self.filter.is_full_with(self.len()) {
+        if self.filter.is_full_with(self.len() + self.ahead()) {
             self.refilter();
         } else {
             self.filter.add(&floor.subject);
@@ -198,6 +198,11 @@ impl Floors {
             .binary_search_by_key(subject, |(held, _)| *held)
             .ok()?;
         self.settled.get_mut(index).map(|(_, mark)| mark)
+    }
+
+    /// By how much this set is ahead of others in making a larger filter: up to a quarter, by chance.
+    fn ahead(&self) -> usize {
+        self.len() * (self.settle_from - SETTLE_FROM) / SETTLE_FROM / 4
     }
 
     /// Sorts the recent floors in among the others. No subject is in both.
