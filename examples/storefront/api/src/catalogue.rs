@@ -189,8 +189,6 @@ impl Catalogue {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
     use countersign_testkit::TempDir;
 
     use super::Catalogue;
