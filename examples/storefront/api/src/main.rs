@@ -42,7 +42,7 @@ async fn in_time(request: Request, next: Next) -> Response {
     }
 }
 
-/// At the start and once a day; what fails today is done tomorrow.
+/// Once a day; what fails today is done tomorrow.
 async fn tidy(catalogue: Catalogue) {
     let mut days = tokio::time::interval(Duration::from_secs(24 * 60 * 60));
     loop {
@@ -63,6 +63,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .connect()
         .await?;
     let catalogue = Catalogue::open(&setting("DATABASE", "shop.db")).await?;
+    catalogue.forget_the_absent().await?;
     tokio::spawn(tidy(catalogue.clone()));
     let pages = Pages::load(Path::new(&setting("PAGES", "dist")))?;
 
