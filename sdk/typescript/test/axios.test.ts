@@ -2,27 +2,14 @@ import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 
 import axios from "axios";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
+import { beforeAll, expect, test, vi } from "vitest";
 
 import { attach } from "../src/axios.js";
-import { Browser } from "./support/browser.js";
-import { PASSWORD, Server } from "./support/server.js";
+import { PASSWORD } from "./support/server.js";
+import { browser, eachWithABrowser, server } from "./support/site.js";
 
-let server: Server;
-let browser: Browser;
-
-beforeAll(async () => {
-  server = await Server.start();
-  server.addUser("ada");
-});
-afterAll(() => server.stop());
-beforeEach(() => {
-  browser = new Browser(server.url);
-});
-afterEach(() => {
-  browser.close();
-  vi.useRealTimers();
-});
+eachWithABrowser();
+beforeAll(() => server.addUser("ada"));
 
 async function service(answer: (request: IncomingMessage) => [number, Record<string, string>?, string?]) {
   const asked: { headers: IncomingMessage["headers"]; body: string; url: string }[] = [];

@@ -1,27 +1,15 @@
 import { createServer, type IncomingMessage, type Server as HttpServer } from "node:http";
 import type { AddressInfo } from "node:net";
 
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 
 import { CountersignError, createClient } from "../src/index.js";
 import { Browser, Shelf } from "./support/browser.js";
 import { Proxy } from "./support/proxy.js";
 import { eventually, PASSWORD, Server, someone } from "./support/server.js";
+import { browser, eachWithABrowser, server } from "./support/site.js";
 
-let server: Server;
-let browser: Browser;
-
-beforeAll(async () => {
-  server = await Server.start({ COUNTERSIGN_LIMITS__LOGIN_FAILURES: "3" });
-});
-afterAll(() => server.stop());
-beforeEach(() => {
-  browser = new Browser(server.url);
-});
-afterEach(() => {
-  browser.close();
-  vi.useRealTimers();
-});
+eachWithABrowser({ COUNTERSIGN_LIMITS__LOGIN_FAILURES: "3" });
 
 const refusal = (promise: Promise<unknown>): Promise<CountersignError> =>
   promise.then(

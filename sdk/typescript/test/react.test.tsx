@@ -7,31 +7,19 @@ import axe from "axe-core";
 import { Component, StrictMode, type ReactNode } from "react";
 import { hydrateRoot } from "react-dom/client";
 import { renderToString } from "react-dom/server";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 
 import type { Client } from "../src/index.js";
 import { CountersignProvider, LoginForm, RegisterForm, RequireRole, SignedIn, SignedOut, useAuth, useLoginForm, useUser } from "../src/react.js";
-import { Browser } from "./support/browser.js";
-import { PASSWORD, Server, someone } from "./support/server.js";
+import { PASSWORD, someone } from "./support/server.js";
+import { browser, eachWithABrowser, server } from "./support/site.js";
 
 // A busy machine takes its time.
 configure({ asyncUtilTimeout: 5_000 });
 
-let server: Server;
-let browser: Browser;
-
-beforeAll(async () => {
-  server = await Server.start({ COUNTERSIGN_LIMITS__LOGIN_FAILURES: "2" });
-  server.addUser("ada", "admin");
-});
-afterAll(() => server.stop());
-beforeEach(() => {
-  browser = new Browser(server.url);
-});
-afterEach(() => {
-  cleanup();
-  browser.close();
-});
+eachWithABrowser({ COUNTERSIGN_LIMITS__LOGIN_FAILURES: "2" });
+beforeAll(() => server.addUser("ada", "admin"));
+afterEach(cleanup); // before the browser is closed: the last one first
 
 const show = (client: Client, children: ReactNode) =>
   render(

@@ -1,22 +1,10 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 
 import { Browser, Shelf, View } from "./support/browser.js";
 import { eventually, PASSWORD, Server, someone } from "./support/server.js";
+import { browseAt, browser, eachWithABrowser, server } from "./support/site.js";
 
-let server: Server;
-let browser: Browser;
-
-beforeAll(async () => {
-  server = await Server.start();
-});
-afterAll(() => server.stop());
-beforeEach(() => {
-  browser = new Browser(server.url);
-});
-afterEach(() => {
-  browser.close();
-  vi.useRealTimers();
-});
+eachWithABrowser();
 
 function account(): { username: string; password: string } {
   const username = someone();
@@ -71,7 +59,7 @@ describe.each([
     const brief = await Server.start({ COUNTERSIGN_TOKEN__LIFETIME: "4s" });
     try {
       brief.addUser("ada");
-      browser = new Browser(brief.url);
+      browseAt(brief.url);
       const tabs = ten();
       await tabs[0]!.login({ username: "ada", password: PASSWORD });
       later(-3600);
@@ -153,7 +141,7 @@ test("a duplicated tab, which has a copy of sessionStorage, keeps up with the to
   const strict = await Server.start({ COUNTERSIGN_SESSION__REFRESH_GRACE: "0s" });
   try {
     strict.addUser("ada");
-    browser = new Browser(strict.url);
+    browseAt(strict.url);
     const options = { mode: "token", storage: "sessionStorage" } as const;
     const [original, copied] = [new Shelf(), new Shelf()];
     const first = browser.tab(options, { sessionStorage: original });

@@ -96,7 +96,6 @@ pub struct LoggedInAs {
 /// A sample of a protected route: no database is asked about an access token.
 #[utoipa::path(
     get, path = "/protected", operation_id = "protected", tag = "account",
-    security(("bearer" = []), ("access_cookie" = []), ("session_cookie" = [])),
     responses(
         (status = 200, description = "Who is signed in", body = LoggedInAs),
         (status = 401, description = "The credential is missing or refused", body = ErrorBody),
@@ -112,7 +111,6 @@ pub async fn protected(Caller(caller): Caller) -> Json<LoggedInAs> {
 /// Read one's own account.
 #[utoipa::path(
     get, path = "/profile", operation_id = "getProfile", tag = "account",
-    security(("bearer" = []), ("access_cookie" = []), ("session_cookie" = [])),
     responses(
         (status = 200, description = "The account", body = UserView),
         (status = 401, description = "The credential is missing or refused", body = ErrorBody),
@@ -140,7 +138,6 @@ pub struct ProfileBody {
 /// Change one's own names. Tokens with the old ones answer `token_superseded`: refresh.
 #[utoipa::path(
     patch, path = "/profile", operation_id = "updateProfile", tag = "account", request_body = ProfileBody,
-    security(("bearer" = []), ("access_cookie" = []), ("session_cookie" = [])),
     responses(
         (status = 200, description = "The account", body = UserView),
         (status = 400, description = "`username_taken`, `email_taken` or `invalid_request`", body = ErrorBody),
@@ -179,7 +176,6 @@ pub struct PasswordBody {
 /// Change one's own password. Every session ends; the answer is a new login in the same mode.
 #[utoipa::path(
     post, path = "/password", operation_id = "changePassword", tag = "account", request_body = PasswordBody,
-    security(("bearer" = []), ("access_cookie" = []), ("session_cookie" = [])),
     responses(
         (status = 200, description = "Signed in anew, in the same mode", body = LoginAnswer),
         (status = 401, description = "The credential or the present password is refused", body = ErrorBody),
@@ -213,7 +209,6 @@ pub struct DeleteBody {
 /// Delete one's own account with its sessions.
 #[utoipa::path(
     delete, path = "/profile", operation_id = "deleteProfile", tag = "account", request_body = DeleteBody,
-    security(("bearer" = []), ("access_cookie" = []), ("session_cookie" = [])),
     responses(
         (status = 204, description = "The account is gone"),
         (status = 401, description = "The credential or the password is refused", body = ErrorBody),
@@ -233,7 +228,6 @@ pub async fn delete_profile(
 /// As `DELETE /profile`, for clients whose DELETE carries no body.
 #[utoipa::path(
     post, path = "/profile/delete", operation_id = "deleteProfileByPost", tag = "account", request_body = DeleteBody,
-    security(("bearer" = []), ("access_cookie" = []), ("session_cookie" = [])),
     responses(
         (status = 204, description = "The account is gone"),
         (status = 401, description = "The credential or the password is refused", body = ErrorBody),
@@ -276,7 +270,6 @@ pub struct Sessions {
 /// List one's own sessions.
 #[utoipa::path(
     get, path = "/sessions", operation_id = "listSessions", tag = "account",
-    security(("bearer" = []), ("access_cookie" = []), ("session_cookie" = [])),
     responses(
         (status = 200, description = "The user's devices", body = Sessions),
         (status = 401, description = "The credential is missing or refused", body = ErrorBody),
@@ -300,7 +293,6 @@ pub async fn list_sessions(
 #[utoipa::path(
     delete, path = "/sessions/{id}", operation_id = "endSession", tag = "account",
     params(("id" = String, Path, description = "The session's id", format = "uuid")),
-    security(("bearer" = []), ("access_cookie" = []), ("session_cookie" = [])),
     responses(
         (status = 204, description = "The session is over"),
         (status = 401, description = "The credential is missing or refused", body = ErrorBody),

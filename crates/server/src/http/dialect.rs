@@ -100,7 +100,6 @@ pub struct Welcome {
 /// Read one's own profile, in the dialect of flask-jwt-extended programs.
 #[utoipa::path(
     get, path = "/users/profile", operation_id = "usersProfile", tag = "dialect",
-    security(("bearer" = []), ("access_cookie" = []), ("session_cookie" = [])),
     responses(
         (status = 200, description = "Who is signed in", body = Welcome),
         (status = 401, description = "The credential is missing or refused", body = Msg),
@@ -122,7 +121,6 @@ pub async fn users_profile(
 /// Sign out, in the dialect of flask-jwt-extended programs.
 #[utoipa::path(
     post, path = "/users/logout", operation_id = "usersLogout", tag = "dialect",
-    security(("bearer" = []), ("access_cookie" = []), ("session_cookie" = [])),
     responses(
         (status = 200, description = "The token is refused from now on", body = Msg),
         (status = "4XX", description = "The credential is missing or refused", body = Msg),

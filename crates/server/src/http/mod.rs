@@ -34,7 +34,9 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use countersign_flows::Cx;
 use utoipa::OpenApi;
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -170,11 +172,7 @@ fn refusing<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
 
 /// Every route with a documented contract; the OpenAPI document is made from these declarations.
 fn routes() -> OpenApiRouter<Site> {
-    OpenApiRouter::with_openapi(Document::openapi())
-        .routes(routes!(account::sign_up))
-        .routes(routes!(login::log_in))
-        .routes(routes!(login::renew))
-        .routes(routes!(login::log_out))
+    let login = OpenApiRouter::new()
         .routes(routes!(account::protected))
         .routes(routes!(
             account::get_profile,
@@ -185,7 +183,6 @@ fn routes() -> OpenApiRouter<Site> {
         .routes(routes!(account::change_password))
         .routes(routes!(account::list_sessions))
         .routes(routes!(account::end_session))
-        .routes(routes!(dialect::users_login))
         .routes(routes!(dialect::users_profile))
         .routes(routes!(dialect::users_logout))
         .routes(routes!(admin::admin_list_users, admin::admin_add_user))
@@ -207,15 +204,42 @@ fn routes() -> OpenApiRouter<Site> {
         .routes(routes!(admin::admin_remove_client))
         .routes(routes!(admin::admin_revoke_token))
         .routes(routes!(admin::admin_read_audit))
+        .routes(routes!(verify::verify));
+    OpenApiRouter::with_openapi(Document::openapi())
+        .merge(with_a_login(login))
+        .routes(routes!(account::sign_up))
+        .routes(routes!(login::log_in))
+        .routes(routes!(login::renew))
+        .routes(routes!(login::log_out))
+        .routes(routes!(dialect::users_login))
         .routes(routes!(revocations::follow_revocations))
         .routes(routes!(oauth2::introspect))
         .routes(routes!(oauth2::revoke))
-        .routes(routes!(verify::verify))
         .routes(routes!(metadata::jwks))
         .routes(routes!(metadata::metadata))
         .routes(routes!(metadata::openapi))
         .routes(routes!(metadata::healthz))
         .routes(routes!(metadata::readyz))
+}
+
+/// Says of each of these that it takes a login, in one of three ways. What a route really asks for is
+/// up to its handler; `security(…)` there is for what else may be asked, or for nothing.
+fn with_a_login(mut routes: OpenApiRouter<Site>) -> OpenApiRouter<Site> {
+    let ways = ["bearer", "access_cookie", "session_cookie"]
+        .map(|scheme| SecurityRequirement::new(scheme, [""; 0]));
+    for path in routes.get_openapi_mut().paths.paths.values_mut() {
+        let operations = [
+            &mut path.get,
+            &mut path.post,
+            &mut path.put,
+            &mut path.patch,
+            &mut path.delete,
+        ];
+        for operation in operations.into_iter().flatten() {
+            operation.security = Some(ways.to_vec());
+        }
+    }
+    routes
 }
 
 #[derive(OpenApi)]

@@ -32,7 +32,6 @@ static ERROR: HeaderName = HeaderName::from_static("x-auth-error");
 /// browser's navigation has `X-Auth-Sign-In`, the address of the sign-in page with the way back.
 #[utoipa::path(
     get, path = "/verify", operation_id = "verify", tag = "discovery",
-    security(("bearer" = []), ("access_cookie" = []), ("session_cookie" = [])),
     params(
         ("role" = Option<Vec<String>>, Query, description = "A role that opens the way; of several, any one"),
         ("X-Forwarded-Method" = Option<String>, Header, description = "The method of the request in question; without it, it counts as a change"),

@@ -18,10 +18,12 @@ enum Needs {
     Flask,
     Jose,
     FlaskAndCaddy,
+    /// For what is done after the page alone.
+    TwoNames,
 }
 
 /// Runs the page, then `after` in the same shell, and demands that so many outputs were compared.
-fn runs(path: &str, needs: Needs, compared: usize, after: &str) {
+fn runs(path: &str, needs: Needs, compared: usize, mut after: &str) {
     let page = Page::read(path);
     if tools::curl().is_none() {
         return;
@@ -38,6 +40,12 @@ fn runs(path: &str, needs: Needs, compared: usize, after: &str) {
         Needs::Flask => flask(),
         Needs::Jose => tools::node_modules(session.home.path()),
         Needs::FlaskAndCaddy => flask().and_then(|()| tools::caddy()),
+        Needs::TwoNames => {
+            if tools::caddy().and_then(|()| tools::chromium()).is_none() {
+                after = "";
+            }
+            Some(())
+        }
     };
     if ready.is_some() {
         let done = session.run(&page, &first, after);
@@ -67,6 +75,54 @@ fi
 "#
 );
 
+/// The login of docs/cors.md in Chromium, at two names of one site over https: then it is signed in.
+/// From a name that is not listed the same script cannot read the answer.
+const TWO_NAMES: &str = r#"
+export HOME=$PWD/home XDG_DATA_HOME=$PWD/home XDG_CONFIG_HOME=$PWD/home
+cat >Caddyfile <<'END'
+{
+	admin off
+	auto_https disable_redirects
+	skip_install_trust
+	local_certs
+	https_port 3000
+}
+https://login.example.com:3000 {
+	bind 127.0.0.1
+	reverse_proxy 127.0.0.1:5000
+}
+https://app.example.com:3000, https://old-blog.example.com:3000 {
+	bind 127.0.0.1
+	root * app
+	file_server
+}
+END
+cat >app/page.js <<'END'
+Object.assign(globalThis, { username: "ada", password: "plum-harbour-41" });
+const signedIn = async () => {
+  await import("./sign-in.js");
+  const answer = await fetch("https://login.example.com/profile", { credentials: "include" });
+  return `${answer.status} ${(await answer.json()).username}`;
+};
+document.body.textContent = await signedIn().catch((error) => `failed: ${error}`);
+END
+printf '<!doctype html><body><script type="module" src="page.js"></script>' >app/index.html
+printf 'exec caddy run --config Caddyfile\n' >caddy.sh
+terminal 3000 caddy.sh
+root=(); ((EUID != 0)) || root=(--no-sandbox)
+visits() {
+    "$(command -v chromium || command -v google-chrome)" --headless "${root[@]}" --disable-gpu \
+        --user-data-dir="$PWD/home/$1" --ignore-certificate-errors \
+        --host-resolver-rules='MAP *.example.com:443 127.0.0.1:3000' \
+        --virtual-time-budget=20000 --dump-dom "https://$1.example.com/" >"$1.html"
+    cat "$1.html" >&2
+}
+visits app
+grep -q '200 ada' app.html
+visits old-blog
+grep -q 'failed: TypeError: Failed to fetch' old-blog.html
+"#;
+
 macro_rules! pages {
     ($($name:ident: $path:literal, $needs:ident, $compared:literal $(, $after:expr)?;)+) => {
         /// What is run below.
@@ -85,7 +141,7 @@ pages! {
     the_readme_runs_as_it_is_printed: "README.md", Nothing, 15;
     the_first_evening_runs: "docs/first-evening.md", Flask, 19;
     the_three_modes_do_as_they_say: "docs/modes.md", Nothing, 11;
-    named_origins_are_allowed_and_others_refused: "docs/cors.md", Nothing, 12;
+    named_origins_are_allowed_and_others_refused: "docs/cors.md", TwoNames, 12, TWO_NAMES;
     a_service_in_python_honours_a_logout: "docs/protect-python.md", Flask, 4;
     a_service_on_jose_accepts_good_tokens_until_they_expire: "docs/protect-node.md", Jose, 7;
     a_page_with_plain_javascript_works: "docs/browser.md", FlaskAndCaddy, 8, DRIVE;
@@ -156,6 +212,37 @@ fn what_stands_in_a_file_stands_there_still() {
         }
     }
     assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+/// Also what is not run: a fragment, or what a reader leaves behind.
+#[test]
+fn every_script_that_is_shown_is_one() {
+    if tools::node().is_none() {
+        return;
+    }
+    let home = Home::new(PROGRAM);
+    let parses = |code: &str| {
+        let file = home.path().join("shown.mjs");
+        fs::write(&file, code).unwrap();
+        Command::new("node")
+            .arg("--check")
+            .arg(file)
+            .output()
+            .unwrap()
+    };
+    assert!(!parses("await (;").status.success());
+    let mut shown = 0;
+    for path in chapters() {
+        for block in Page::read(&path).blocks {
+            if block.language == "js" {
+                let parsed = parses(&block.code);
+                let error = String::from_utf8_lossy(&parsed.stderr);
+                assert!(parsed.status.success(), "{path}:{}: {error}", block.line);
+                shown += 1;
+            }
+        }
+    }
+    assert!(shown > 5, "{shown}");
 }
 
 #[test]

@@ -63,6 +63,19 @@ pub(super) fn node_modules(home: &Path) -> Option<()> {
     Some(())
 }
 
+pub(super) fn node() -> Option<()> {
+    let found = succeeds("node".as_ref(), ["-e", "fetch"]);
+    tool("Node.js", found.then_some(()))
+}
+
+/// A browser; by the names that the pages' scripts look for.
+pub(super) fn chromium() -> Option<()> {
+    let found = ["chromium", "google-chrome"]
+        .into_iter()
+        .any(|name| succeeds(name.as_ref(), ["--version", "--headless"]));
+    tool("Chromium", found.then_some(()))
+}
+
 /// A proxy that is needed on the way.
 pub(super) fn caddy() -> Option<()> {
     let found = succeeds("caddy".as_ref(), ["version", "--help"]);

@@ -21,7 +21,18 @@ const SCHEMA: &str = "
         slug TEXT NOT NULL REFERENCES products (slug),
         PRIMARY KEY (sub, slug)
     ) STRICT;
+    CREATE TABLE IF NOT EXISTS people (
+        sub TEXT NOT NULL PRIMARY KEY,
+        seen INTEGER NOT NULL
+    ) STRICT;
+    INSERT INTO people (sub, seen) SELECT DISTINCT sub, unixepoch() FROM wishes WHERE true
+        ON CONFLICT DO NOTHING;
 ";
+
+/// Seconds for which wishes are kept of somebody who does not come. That an account is gone is told
+/// to no service: its tokens are refused, as after a logout.
+const REMEMBERED: i64 = 365 * DAY;
+const DAY: i64 = 24 * 60 * 60;
 
 /// Something that is sold. The picture belongs to the page, by `slug`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -102,8 +113,15 @@ impl Catalogue {
             .await
     }
 
-    /// The slugs of what this user wishes for.
+    /// The slugs of what this user wishes for, who is here today.
     pub(crate) async fn wishes(&self, sub: &str) -> sqlx::Result<Vec<String>> {
+        sqlx::query(
+            "UPDATE people SET seen = unixepoch() WHERE sub = ? AND seen < unixepoch() - ?",
+        )
+        .bind(sub)
+        .bind(DAY)
+        .execute(&self.0)
+        .await?;
         sqlx::query_scalar("SELECT slug FROM wishes WHERE sub = ? ORDER BY rowid")
             .bind(sub)
             .fetch_all(&self.0)
@@ -115,12 +133,34 @@ impl Catalogue {
         if self.product(slug).await?.is_none() {
             return Ok(false);
         }
+        let mut wishing = self.0.begin().await?;
+        sqlx::query(
+            "INSERT INTO people (sub, seen) VALUES (?, unixepoch())
+             ON CONFLICT (sub) DO UPDATE SET seen = excluded.seen",
+        )
+        .bind(sub)
+        .execute(&mut *wishing)
+        .await?;
         sqlx::query("INSERT INTO wishes (sub, slug) VALUES (?, ?) ON CONFLICT DO NOTHING")
             .bind(sub)
             .bind(slug)
-            .execute(&self.0)
+            .execute(&mut *wishing)
             .await?;
+        wishing.commit().await?;
         Ok(true)
+    }
+
+    /// Forgets the wishes of whoever was not here for a year, and that they ever were.
+    pub(crate) async fn forget_the_absent(&self) -> sqlx::Result<()> {
+        let mut forgetting = self.0.begin().await?;
+        sqlx::query("DELETE FROM people WHERE seen < unixepoch() - ?")
+            .bind(REMEMBERED)
+            .execute(&mut *forgetting)
+            .await?;
+        sqlx::query("DELETE FROM wishes WHERE sub NOT IN (SELECT sub FROM people)")
+            .execute(&mut *forgetting)
+            .await?;
+        forgetting.commit().await
     }
 
     /// No wish that was not there is no error.
@@ -144,5 +184,42 @@ impl Catalogue {
         .bind(slug)
         .fetch_optional(&self.0)
         .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign_testkit::TempDir;
+
+    use super::Catalogue;
+
+    async fn days_pass(catalogue: &Catalogue, days: i64) {
+        let earlier = sqlx::query("UPDATE people SET seen = seen - ? * 86400").bind(days);
+        earlier.execute(&catalogue.0).await.unwrap();
+        catalogue.forget_the_absent().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn wishes_are_kept_for_a_year_after_the_last_visit_and_no_longer() {
+        let folder = TempDir::new();
+        let file = folder.join("shop.db").display().to_string();
+        let catalogue = Catalogue::open(&file).await.unwrap();
+        for sub in ["gone", "reads", "wishes"] {
+            assert!(catalogue.wish(sub, "mug").await.unwrap());
+        }
+        days_pass(&catalogue, 364).await;
+        assert_eq!(catalogue.wishes("reads").await.unwrap(), ["mug"]);
+        catalogue.wish("wishes", "radio").await.unwrap();
+        days_pass(&catalogue, 2).await;
+        assert_eq!(catalogue.wishes("gone").await.unwrap(), [""; 0]);
+        assert_eq!(catalogue.wishes("reads").await.unwrap(), ["mug"]);
+        assert_eq!(catalogue.wishes("wishes").await.unwrap(), ["mug", "radio"]);
+
+        // In a file from before this was kept, everybody was last here when it was first opened.
+        let table = sqlx::query("DROP TABLE people");
+        table.execute(&catalogue.0).await.unwrap();
+        let catalogue = Catalogue::open(&file).await.unwrap();
+        days_pass(&catalogue, 364).await;
+        assert_eq!(catalogue.wishes("reads").await.unwrap(), ["mug"]);
     }
 }

@@ -42,6 +42,15 @@ async fn in_time(request: Request, next: Next) -> Response {
     }
 }
 
+/// Once a day; what fails today is done tomorrow.
+async fn tidy(catalogue: Catalogue) {
+    let mut days = tokio::time::interval(Duration::from_secs(24 * 60 * 60));
+    loop {
+        days.tick().await;
+        let _ = catalogue.forget_the_absent().await;
+    }
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let setting = |name, default: &str| env::var(name).unwrap_or_else(|_| default.to_owned());
@@ -54,6 +63,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .connect()
         .await?;
     let catalogue = Catalogue::open(&setting("DATABASE", "shop.db")).await?;
+    catalogue.forget_the_absent().await?;
+    tokio::spawn(tidy(catalogue.clone()));
     let pages = Pages::load(Path::new(&setting("PAGES", "dist")))?;
 
     let app = Router::new()

@@ -10,6 +10,8 @@ use std::{env, fs};
 
 use countersign_testkit::{Client, Home, Request, Server, TempDir, raw};
 use serde_json::{Value, json};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _};
 
 const PASSWORD: &str = "plum-harbour-41";
 
@@ -29,7 +31,17 @@ struct Shop {
     address: SocketAddr,
     issuer: Server,
     process: Child,
-    _folder: TempDir,
+    folder: TempDir,
+}
+
+fn start(issuer: &Server, address: SocketAddr, folder: &TempDir) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_storefront"))
+        .env("ISSUER", issuer.url("/auth"))
+        .env("LISTEN", address.to_string())
+        .env("DATABASE", folder.join("shop.db"))
+        .env("PAGES", folder.join("dist"))
+        .spawn()
+        .unwrap()
 }
 
 impl Drop for Shop {
@@ -60,27 +72,37 @@ impl Shop {
         fs::write(pages.join("index.html"), "<title>Small Hours</title>").unwrap();
         fs::write(pages.join("assets/index-1a2b.js"), "open()").unwrap();
         drop(free);
-        let process = Command::new(env!("CARGO_BIN_EXE_storefront"))
-            .env("ISSUER", issuer.url("/auth"))
-            .env("LISTEN", address.to_string())
-            .env("DATABASE", folder.join("shop.db"))
-            .env("PAGES", pages)
-            .spawn()
-            .unwrap();
         let shop = Self {
             client: Client::new(address),
             address,
+            process: start(&issuer, address, &folder),
             issuer,
-            process,
-            _folder: folder,
+            folder,
         };
+        shop.opens().await;
+        shop
+    }
+
+    async fn opens(&self) {
         for _ in 0..1_000 {
-            if shop.client.get("/").try_send().await.is_ok() {
-                return shop;
+            if self.client.get("/").try_send().await.is_ok() {
+                return;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         panic!("the shop does not open");
+    }
+
+    /// The same shop, in which this was done to the database overnight.
+    async fn reopen(&mut self, sql: &'static str) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+        let file = SqliteConnectOptions::new().filename(self.folder.join("shop.db"));
+        let mut database = file.connect().await.unwrap();
+        sqlx::query(sql).execute(&mut database).await.unwrap();
+        database.close().await.unwrap();
+        self.process = start(&self.issuer, self.address, &self.folder);
+        self.opens().await;
     }
 
     /// Through the shop, as pages in cookie mode do.
@@ -168,6 +190,24 @@ async fn wishes_belong_to_whoever_is_signed_in_until_they_sign_out() {
     let answer = shop.ask("GET", "/api/wishes", &ada).await;
     answer.refused(401, "token_revoked");
     assert_eq!(wishes(&grace).await, json!([]));
+}
+
+#[tokio::test]
+async fn wishes_of_somebody_who_stays_away_are_forgotten() {
+    let mut shop = Shop::open().await;
+    let ada = shop.token("ada").await;
+    for (later, left) in [
+        (
+            "UPDATE people SET seen = seen - 364 * 86400",
+            json!(["mug"]),
+        ),
+        ("UPDATE people SET seen = seen - 366 * 86400", json!([])),
+    ] {
+        shop.ask("PUT", "/api/wishes/mug", &ada).await.expect(204);
+        shop.reopen(later).await;
+        let wishes = shop.ask("GET", "/api/wishes", &ada).await.expect(200);
+        assert_eq!(wishes.json(), left, "{later}");
+    }
 }
 
 #[tokio::test]

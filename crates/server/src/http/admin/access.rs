@@ -27,7 +27,6 @@ pub struct KeyList {
 /// List the signing keys.
 #[utoipa::path(
     get, path = "/admin/keys", operation_id = "adminListKeys", tag = "admin",
-    security(("bearer" = []), ("access_cookie" = []), ("session_cookie" = [])),
     responses(
         (status = 200, description = "The keys and where each stands", body = KeyList),
         Refusals,
@@ -43,7 +42,6 @@ pub async fn admin_list_keys(State(site): State<Site>, _: Admin) -> ApiResult<Js
 /// Make a new signing key: published now, signing after `token.publish_ahead`.
 #[utoipa::path(
     post, path = "/admin/keys/rotate", operation_id = "adminRotateKeys", tag = "admin",
-    security(("bearer" = []), ("access_cookie" = []), ("session_cookie" = [])),
     responses(
         (status = 201, description = "The new key", body = KeyInfo),
         (status = 409, description = "`shared_secret`: tokens are signed with JWT_SECRET_KEY", body = ErrorBody),
@@ -63,7 +61,6 @@ pub async fn admin_rotate_keys(
 #[utoipa::path(
     delete, path = "/admin/keys/{kid}", operation_id = "adminRevokeKey", tag = "admin",
     params(("kid" = String, Path, description = "The key's id")),
-    security(("bearer" = []), ("access_cookie" = []), ("session_cookie" = [])),
     responses(
         (status = 204, description = "The key is revoked; another signs"),
         Refusals,
@@ -89,7 +86,6 @@ pub struct ClientList {
 /// List the clients.
 #[utoipa::path(
     get, path = "/admin/clients", operation_id = "adminListClients", tag = "admin",
-    security(("bearer" = []), ("access_cookie" = []), ("session_cookie" = [])),
     responses(
         (status = 200, description = "The clients", body = ClientList),
         Refusals,
@@ -126,7 +122,6 @@ pub struct NewClient {
 /// Add a service.
 #[utoipa::path(
     post, path = "/admin/clients", operation_id = "adminAddClient", tag = "admin", request_body = NewClientBody,
-    security(("bearer" = []), ("access_cookie" = []), ("session_cookie" = [])),
     responses(
         (status = 201, description = "The service with its secret, shown this once", body = NewClient),
         (status = 409, description = "`exists`", body = ErrorBody),
@@ -166,7 +161,6 @@ pub async fn admin_add_client(
 #[utoipa::path(
     delete, path = "/admin/clients/{id}", operation_id = "adminRemoveClient", tag = "admin",
     params(("id" = String, Path, description = "The client's id")),
-    security(("bearer" = []), ("access_cookie" = []), ("session_cookie" = [])),
     responses(
         (status = 204, description = "The client is gone"),
         Refusals,
@@ -196,7 +190,6 @@ pub struct RevokeTokenBody {
 /// Withdraw one access token; its session goes on, and a refresh brings another.
 #[utoipa::path(
     post, path = "/admin/tokens/revoke", operation_id = "adminRevokeToken", tag = "admin", request_body = RevokeTokenBody,
-    security(("bearer" = []), ("access_cookie" = []), ("session_cookie" = [])),
     responses(
         (status = 204, description = "The token is refused from now on"),
         Refusals,
@@ -237,7 +230,6 @@ pub struct AuditPage {
 /// Read the audit log.
 #[utoipa::path(
     get, path = "/admin/audit", operation_id = "adminReadAudit", tag = "admin", params(Page),
-    security(("bearer" = []), ("access_cookie" = []), ("session_cookie" = [])),
     responses(
         (status = 200, description = "A page of events, latest first", body = AuditPage),
         Refusals,

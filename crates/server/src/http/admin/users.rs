@@ -47,7 +47,6 @@ pub struct UserQuery {
 /// List accounts.
 #[utoipa::path(
     get, path = "/admin/users", operation_id = "adminListUsers", tag = "admin", params(UserQuery),
-    security(("bearer" = []), ("access_cookie" = []), ("session_cookie" = [])),
     responses(
         (status = 200, description = "A page of accounts", body = UserPage),
         Refusals,
@@ -92,7 +91,6 @@ pub struct NewUserBody {
 /// Make an account for somebody else.
 #[utoipa::path(
     post, path = "/admin/users", operation_id = "adminAddUser", tag = "admin", request_body = NewUserBody,
-    security(("bearer" = []), ("access_cookie" = []), ("session_cookie" = [])),
     responses(
         (status = 201, description = "The account was made", body = AdminUserView),
         Refusals,
@@ -135,7 +133,6 @@ fn user_id(id: &str) -> ApiResult<UserId> {
 #[utoipa::path(
     get, path = "/admin/users/{id}", operation_id = "adminGetUser", tag = "admin",
     params(("id" = String, Path, description = "The user's id", format = "uuid")),
-    security(("bearer" = []), ("access_cookie" = []), ("session_cookie" = [])),
     responses(
         (status = 200, description = "The account", body = AdminUserView),
         Refusals,
@@ -172,7 +169,6 @@ pub struct ChangeUserBody {
     patch, path = "/admin/users/{id}", operation_id = "adminChangeUser", tag = "admin",
     params(("id" = String, Path, description = "The user's id", format = "uuid")),
     request_body = ChangeUserBody,
-    security(("bearer" = []), ("access_cookie" = []), ("session_cookie" = [])),
     responses(
         (status = 200, description = "The account", body = AdminUserView),
         (status = 409, description = "`last_admin`", body = ErrorBody),
@@ -204,7 +200,6 @@ pub async fn admin_change_user(
 #[utoipa::path(
     delete, path = "/admin/users/{id}", operation_id = "adminDeleteUser", tag = "admin",
     params(("id" = String, Path, description = "The user's id", format = "uuid")),
-    security(("bearer" = []), ("access_cookie" = []), ("session_cookie" = [])),
     responses(
         (status = 204, description = "The account is gone"),
         (status = 409, description = "`last_admin`", body = ErrorBody),
@@ -225,7 +220,6 @@ pub async fn admin_delete_user(
 #[utoipa::path(
     delete, path = "/admin/users/{id}/sessions", operation_id = "adminEndUserSessions", tag = "admin",
     params(("id" = String, Path, description = "The user's id", format = "uuid")),
-    security(("bearer" = []), ("access_cookie" = []), ("session_cookie" = [])),
     responses(
         (status = 204, description = "Every session of the user is over"),
         Refusals,
@@ -253,7 +247,6 @@ pub struct SessionPage {
 /// List everybody's sessions.
 #[utoipa::path(
     get, path = "/admin/sessions", operation_id = "adminListSessions", tag = "admin", params(Page),
-    security(("bearer" = []), ("access_cookie" = []), ("session_cookie" = [])),
     responses(
         (status = 200, description = "A page of living sessions", body = SessionPage),
         Refusals,
@@ -279,7 +272,6 @@ pub async fn admin_list_sessions(
 /// End everything that was ever issued here, this login included.
 #[utoipa::path(
     delete, path = "/admin/sessions", operation_id = "adminEndEverything", tag = "admin",
-    security(("bearer" = []), ("access_cookie" = []), ("session_cookie" = [])),
     responses(
         (status = 204, description = "Every session is over"),
         Refusals,
@@ -298,7 +290,6 @@ pub async fn admin_end_everything(
 #[utoipa::path(
     delete, path = "/admin/sessions/{id}", operation_id = "adminEndSession", tag = "admin",
     params(("id" = String, Path, description = "The session's id", format = "uuid")),
-    security(("bearer" = []), ("access_cookie" = []), ("session_cookie" = [])),
     responses(
         (status = 204, description = "The session is over"),
         Refusals,
