@@ -2,7 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -54,7 +54,8 @@ impl Restore {
         let database = database_file(&config, INSTEAD)?;
         self.may_read(&database)?;
         let lock = DataLock::take(&config)?;
-        let copy = Copy::new(&self.file, &database).map_err(|error| self.unfit(&error.into()))?;
+        let copy = Copy::new(&self.file, &database, &config.server.data)
+            .map_err(|error| self.unfit(&error.into()))?;
         let restored = block_on(self.restore(&config, &database, &copy.0))?;
         drop((copy, lock));
         out.done(&restored, || {
@@ -257,15 +258,17 @@ fn aside(database: &Path, clock: &Clock) -> PathBuf {
 struct Copy(PathBuf);
 
 impl Copy {
-    fn new(file: &Path, database: &Path) -> io::Result<Self> {
+    fn new(file: &Path, database: &Path, data: &Path) -> io::Result<Self> {
         let copy = Self(snapshot::beside(database, ".restoring"));
         copy.remove();
         // A log beside the file belongs to it: it was copied by hand, or kept by a restore.
         let [_, wal, _] = snapshot::files(file);
         let [_, copied_wal, _] = snapshot::files(&copy.0);
-        copy_privately(file, &copy.0)?;
+        // Root restores for the user that the server runs as, who could not open a file of root's.
+        let owner = fs::metadata(database).or_else(|_| fs::metadata(data))?;
+        copy_privately(file, &copy.0, &owner)?;
         if wal.exists() {
-            copy_privately(&wal, &copied_wal)?;
+            copy_privately(&wal, &copied_wal, &owner)?;
         }
         Ok(copy)
     }
@@ -283,8 +286,11 @@ impl Drop for Copy {
     }
 }
 
-fn copy_privately(from: &Path, to: &Path) -> io::Result<()> {
+fn copy_privately(from: &Path, to: &Path, owner: &fs::Metadata) -> io::Result<()> {
     let mut options = OpenOptions::new();
     let mut to = options.write(true).create_new(true).mode(0o600).open(to)?;
+    if rustix::process::geteuid().is_root() {
+        fchown(&to, Some(owner.uid()), Some(owner.gid()))?;
+    }
     io::copy(&mut fs::File::open(from)?, &mut to).map(drop)
 }

@@ -1,6 +1,7 @@
 //! `restore`: refusals that change nothing, and a crash at any moment.
 
 use std::fs;
+use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -148,6 +149,26 @@ fn the_database_of_the_backup_takes_the_place_of_the_other_which_is_kept() {
         assert!(Path::new(&format!("{kept}{suffix}")).exists());
     }
     assert_eq!(fs::read(format!("{kept}-wal")).unwrap(), b"of another time");
+}
+
+#[test]
+fn what_root_restores_belongs_to_the_user_of_the_server() {
+    let home = home();
+    add(&home, "ada", &[]);
+    done(&home.cli(&["backup", "good.db"]));
+    let me = rustix::process::geteuid();
+    let user = if me.is_root() { 4711 } else { me.as_raw() };
+    let database = home.data().join("countersign.db");
+    for path in [&home.data(), &database] {
+        chown(path, Some(user), None).unwrap();
+    }
+    let owner = || fs::metadata(&database).unwrap().uid();
+    done(&home.cli(&["restore", "good.db"]));
+    assert_eq!(owner(), user);
+    // On a new machine, where the directory is all there is.
+    fs::remove_file(&database).unwrap();
+    done(&home.cli(&["restore", "good.db"]));
+    assert_eq!(owner(), user);
 }
 
 #[test]
