@@ -34,18 +34,22 @@ pub enum Via {
 /// Who it is, by the credential alone where that is an access token.
 #[derive(Debug, Clone)]
 pub struct Identity {
-    /// The user.
-    pub user_id: UserId,
-    /// Their session; a token of the former program has none.
-    pub session_id: Option<SessionId>,
     /// What to call them.
     pub name: String,
     /// Their e-mail address.
     pub email: Option<String>,
     /// What they may do, when the token was minted.
     pub roles: RoleSet,
-    /// How the credential travelled.
-    pub via: Via,
+}
+
+impl From<User> for Identity {
+    fn from(user: User) -> Self {
+        Self {
+            name: user.name().to_owned(),
+            email: user.email,
+            roles: user.roles,
+        }
+    }
 }
 
 /// Who it is, by the database: what every change and everything administrative asks for.
@@ -105,18 +109,9 @@ pub async fn identify(cx: &Cx, credential: &Credential) -> Result<Identity, Flow
 
 async fn identify_ours(cx: &Cx, credential: &Credential) -> Result<Identity, FlowError> {
     match credential {
-        Credential::Bearer(token) => from_token(cx, token, Via::Header).await,
-        Credential::AccessCookie(token) => from_token(cx, token, Via::AccessCookie).await,
+        Credential::Bearer(token) | Credential::AccessCookie(token) => from_token(cx, token).await,
         Credential::SessionCookie(cookie) => {
-            let Live { user, session, via } = Box::pin(from_cookie(cx, cookie)).await?;
-            Ok(Identity {
-                user_id: user.id,
-                session_id: Some(session.id),
-                name: user.name().to_owned(),
-                email: user.email,
-                roles: user.roles,
-                via,
-            })
+            Ok(Box::pin(from_cookie(cx, cookie)).await?.user.into())
         }
     }
 }
@@ -162,21 +157,17 @@ pub async fn require_admin(cx: &Cx, credential: &Credential) -> Result<Live, Flo
     }
 }
 
-async fn from_token(cx: &Cx, token: &str, via: Via) -> Result<Identity, FlowError> {
+async fn from_token(cx: &Cx, token: &str) -> Result<Identity, FlowError> {
     let claims = check_token(cx, token).await?;
-    let (user_id, session_id) = ids(&claims)?;
     let name = match claims.username.as_deref().or(claims.email.as_deref()) {
         Some(name) => name.to_owned(),
         // Left out of a token that would have been too large.
-        None => Box::pin(name_of(cx, user_id)).await?,
+        None => Box::pin(name_of(cx, ids(&claims)?.0)).await?,
     };
     Ok(Identity {
-        user_id,
-        session_id: Some(session_id),
         name,
         email: claims.email.clone(),
         roles: RoleSet::stored(claims.roles.iter().cloned()),
-        via,
     })
 }
 

@@ -13,7 +13,7 @@ use countersign_store::identifiers::{self, Former};
 use countersign_store::{log, users};
 use countersign_token::{LegacySubject, LegacyToken, Refusal, Timestamp};
 
-use crate::authenticate::{self, Credential, Identity, Via};
+use crate::authenticate::{self, Credential, Identity};
 use crate::{Cx, FlowError};
 
 /// How many were let in, so that an operator sees when nobody needs them any more.
@@ -42,15 +42,7 @@ pub(crate) async fn identity(
     credential: &Credential,
     refused: FlowError,
 ) -> Result<Identity, FlowError> {
-    let user = owner(cx, credential, refused).await?;
-    Ok(Identity {
-        user_id: user.id,
-        session_id: None,
-        name: user.name().to_owned(),
-        email: user.email,
-        roles: user.roles,
-        via: Via::Header,
-    })
+    Ok(owner(cx, credential, refused).await?.into())
 }
 
 async fn owner(cx: &Cx, credential: &Credential, refused: FlowError) -> Result<User, FlowError> {

@@ -69,9 +69,8 @@ async fn import(site: &Site, rows: impl IntoIterator<Item = Row>) {
 
 async fn name(site: &Site, credential: &Credential) -> Result<String, FlowError> {
     let identity = authenticate::identify(site, credential).await?;
-    assert_eq!(identity.session_id, None);
     let account = legacy::account(site, credential).await.unwrap();
-    assert_eq!(account.id, identity.user_id);
+    assert_eq!(account.name(), identity.name);
     Ok(identity.name)
 }
 

@@ -29,22 +29,24 @@ fn authorization(headers: &HeaderMap) -> Result<Authorization, FlowError> {
         (Some(value), None) => value,
         (Some(_), Some(_)) => return Err(malformed),
     };
-    let Some(text) = ascii(value).map(str::trim) else {
-        return Err(malformed);
-    };
-    if text.is_empty() {
+    let value = value.as_bytes().trim_ascii();
+    if value.is_empty() {
         return Ok(Authorization::NotOurs);
     }
-    let (scheme, rest) = text.split_once(' ').unwrap_or((text, ""));
-    if scheme.eq_ignore_ascii_case("bearer") {
-        return match rest.trim() {
-            token if token.is_empty() || !is_word(token) => Err(malformed),
-            token => Ok(Authorization::Bearer(token.to_owned())),
+    let end = value.iter().position(|byte| *byte == b' ');
+    let (scheme, rest) = value.split_at(end.unwrap_or(value.len()));
+    if scheme.eq_ignore_ascii_case(b"bearer") {
+        return match std::str::from_utf8(rest.trim_ascii()) {
+            Ok(token) if !token.is_empty() && is_word(token) => {
+                Ok(Authorization::Bearer(token.to_owned()))
+            }
+            _ => Err(malformed),
         };
     }
-    let is_scheme = scheme
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
+    let is_scheme = value.is_ascii()
+        && scheme
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b));
     if is_scheme {
         Ok(Authorization::NotOurs)
     } else {

@@ -108,7 +108,8 @@ impl Inner {
             arrival.place.clone()
         });
         let method = metrics::method(request.method());
-        let route = self.names.of(request.uri().path());
+        let declared = self.names.of(request.uri().path());
+        let route = declared.name();
         let began = site.cx.clock.monotonic();
         let span = site
             .tracer
@@ -132,7 +133,7 @@ impl Inner {
         let refusal = response.extensions().get::<ErrorBody>();
         let code = refusal.map(|refusal| refusal.code);
         span.end(status, code);
-        site.metrics.note(method, route, status, code, took);
+        site.metrics.note(method, declared, status, code, took);
         if let Ok(value) = HeaderValue::from_bytes(&id.0) {
             response.headers_mut().insert(X_REQUEST_ID.clone(), value);
         }
@@ -190,27 +191,34 @@ async fn within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
     tokio::time::timeout(limit, future).await.ok()
 }
 
-/// What the route of a path is called: as it was declared.
-#[derive(Debug, Default)]
-pub struct Names(matchit::Router<String>);
+/// Which route a path leads to, as it was declared: what log and metrics call it.
+#[derive(Debug)]
+pub struct Names {
+    routes: matchit::Router<Arc<metrics::Route>>,
+    none: metrics::Route,
+}
 
 impl Names {
     /// Every route, each once, below the path of the public URL.
-    pub(super) fn new<'r>(below: &str, routes: impl IntoIterator<Item = &'r str>) -> Self {
-        let mut names = matchit::Router::new();
-        for route in routes {
-            let full = format!("{below}{route}");
-            let mut added = names.insert(full.clone(), full.clone());
-            if route == "/" && !below.is_empty() {
-                added = added.and_then(|()| names.insert(below, full));
+    pub(super) fn new<'r>(below: &str, declared: impl IntoIterator<Item = &'r str>) -> Self {
+        let mut routes = matchit::Router::new();
+        for path in declared {
+            let full = format!("{below}{path}");
+            let route = Arc::new(metrics::Route::new(full.clone()));
+            let mut added = routes.insert(full, Arc::clone(&route));
+            if path == "/" && !below.is_empty() {
+                added = added.and_then(|()| routes.insert(below, route));
             }
-            debug_assert!(added.is_ok(), "{route}: {added:?}");
+            debug_assert!(added.is_ok(), "{path}: {added:?}");
         }
-        Self(names)
+        Self {
+            routes,
+            none: metrics::Route::new("(none)".to_owned()),
+        }
     }
 
-    fn of(&self, path: &str) -> &str {
-        self.0.at(path).map_or("(none)", |found| found.value)
+    fn of(&self, path: &str) -> &metrics::Route {
+        self.routes.at(path).map_or(&self.none, |found| found.value)
     }
 }
 
@@ -350,15 +358,16 @@ mod tests {
                 ("/admin/users/%2e%2e", "/admin/users/{id}"),
             ] {
                 let name = format!("{below}{name}");
-                assert_eq!(names.of(&format!("{below}{path}")), name, "{path}");
+                assert_eq!(names.of(&format!("{below}{path}")).name(), name, "{path}");
             }
             for unknown in ["", "/admin/users", "/profile/", "/admin/users/4/2", "//"] {
                 let unknown = format!("/x{below}{unknown}");
-                assert_eq!(names.of(&unknown), "(none)", "{unknown}");
+                assert_eq!(names.of(&unknown).name(), "(none)", "{unknown}");
             }
         }
-        assert_eq!(Names::new("/auth", declared).of("/auth"), "/auth/");
-        assert_eq!(Names::new("/auth", declared).of("/profile"), "(none)");
+        let names = Names::new("/auth", declared);
+        assert_eq!(names.of("/auth").name(), "/auth/");
+        assert_eq!(names.of("/profile").name(), "(none)");
     }
 
     #[test]

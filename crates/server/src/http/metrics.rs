@@ -2,7 +2,6 @@
 //!
 //! Requests are counted as they pass; everything else is looked up when somebody asks.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::Ordering;
 use std::sync::{PoisonError, RwLock};
@@ -46,7 +45,7 @@ struct Served {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Route {
+struct Timed {
     method: &'static str,
     route: String,
 }
@@ -56,9 +55,40 @@ struct Outcome {
     outcome: &'static str,
 }
 
-/// What a request of this method and status at this route is counted in: found with one look, and
+/// A route as it was declared, and what its requests are counted in by method and status: found
 /// without making names anew.
-type Known = HashMap<(&'static str, u16), HashMap<Box<str>, (Histogram, Counter)>>;
+#[derive(Default)]
+pub struct Route {
+    name: String,
+    known: RwLock<Vec<Known>>,
+}
+
+struct Known {
+    method: &'static str,
+    status: u16,
+    time: Histogram,
+    count: Counter,
+}
+
+impl Route {
+    pub(super) fn new(name: String) -> Self {
+        Self {
+            name,
+            ..Self::default()
+        }
+    }
+
+    /// What it is called in log and metrics.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl fmt::Debug for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Route({})", self.name)
+    }
+}
 
 fn histogram() -> Histogram {
     Histogram::new(BUCKETS)
@@ -105,9 +135,8 @@ looked_up! {
 pub struct Metrics {
     registry: Registry,
     requests: Family<Served, Counter>,
-    times: Family<Route, Histogram, fn() -> Histogram>,
+    times: Family<Timed, Histogram, fn() -> Histogram>,
     logins: Family<Outcome, Counter>,
-    known: RwLock<Known>,
     looked_up: LookedUp,
     sessions_counted_at: Mutex<Option<Duration>>,
 }
@@ -143,7 +172,6 @@ impl Default for Metrics {
             requests,
             times,
             logins,
-            known: RwLock::default(),
             looked_up,
             sessions_counted_at: Mutex::default(),
         }
@@ -171,51 +199,63 @@ pub fn method(method: &Method) -> &'static str {
 }
 
 impl Metrics {
-    /// Counts a request that was answered, by its route as it was declared.
+    /// Counts a request that was answered.
     pub(super) fn note(
         &self,
         method: &'static str,
-        route: &str,
+        route: &Route,
         status: u16,
         code: Option<&'static str>,
         took: Duration,
     ) {
-        let signs_in = method == "POST" && LOGINS.iter().any(|login| route.ends_with(login));
+        let signs_in = method == "POST" && LOGINS.iter().any(|login| route.name.ends_with(login));
         if signs_in {
             let outcome = code.unwrap_or("success");
             self.logins.get_or_create(&Outcome { outcome }).inc();
         }
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let by_route = known.get(&(method, status));
-        if let Some((time, count)) = by_route.and_then(|known| known.get(route)) {
+        let known = route.known.read().unwrap_or_else(PoisonError::into_inner);
+        let found = known
+            .iter()
+            .find(|known| known.status == status && known.method == method);
+        if let Some(Known { time, count, .. }) = found {
             time.observe(took.as_secs_f64());
             count.inc();
             return;
         }
         drop(known);
-        let (time, count) = self.meet(method, route, status);
-        time.observe(took.as_secs_f64());
-        count.inc();
+        let new = self.meet(method, route, status);
+        new.time.observe(took.as_secs_f64());
+        new.count.inc();
     }
 
-    /// The first of its kind. As many are kept as the registry keeps anyway: routes as they were
-    /// declared, with the methods and statuses that they answer.
-    fn meet(&self, method: &'static str, route: &str, status: u16) -> (Histogram, Counter) {
-        let timed = Route {
+    /// The first of its kind. As many are kept as the registry keeps anyway: the methods and
+    /// statuses that a route answers.
+    fn meet(&self, method: &'static str, route: &Route, status: u16) -> Known {
+        let name = || route.name.clone();
+        let timed = Timed {
             method,
-            route: route.to_owned(),
+            route: name(),
         };
         let served = Served {
             method,
-            route: route.to_owned(),
+            route: name(),
             status,
         };
-        let time = self.times.get_or_create(&timed).clone();
-        let count = self.requests.get_or_create(&served).clone();
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        let by_route = known.entry((method, status)).or_default();
-        by_route.insert(route.into(), (time.clone(), count.clone()));
-        (time, count)
+        let met = || Known {
+            method,
+            status,
+            time: self.times.get_or_create(&timed).clone(),
+            count: self.requests.get_or_create(&served).clone(),
+        };
+        let mut known = route.known.write().unwrap_or_else(PoisonError::into_inner);
+        // Another request may have come first.
+        if !known
+            .iter()
+            .any(|known| known.status == status && known.method == method)
+        {
+            known.push(met());
+        }
+        met()
     }
 
     /// The whole page.
