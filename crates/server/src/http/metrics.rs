@@ -84,6 +84,19 @@ impl Route {
     }
 }
 
+impl Known {
+    fn count(&self, took: Duration) {
+        self.time.observe(took.as_secs_f64());
+        self.count.inc();
+    }
+}
+
+fn find<'k>(known: &'k [Known], method: &str, status: u16) -> Option<&'k Known> {
+    known
+        .iter()
+        .find(|known| known.status == status && known.method == method)
+}
+
 impl fmt::Debug for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Route({})", self.name)
@@ -214,48 +227,37 @@ impl Metrics {
             self.logins.get_or_create(&Outcome { outcome }).inc();
         }
         let known = route.known.read().unwrap_or_else(PoisonError::into_inner);
-        let found = known
-            .iter()
-            .find(|known| known.status == status && known.method == method);
-        if let Some(Known { time, count, .. }) = found {
-            time.observe(took.as_secs_f64());
-            count.inc();
-            return;
+        if let Some(known) = find(&known, method, status) {
+            return known.count(took);
         }
         drop(known);
         let new = self.meet(method, route, status);
-        new.time.observe(took.as_secs_f64());
-        new.count.inc();
+        new.count(took);
+        let mut known = route.known.write().unwrap_or_else(PoisonError::into_inner);
+        // Another request may have come first.
+        if find(&known, method, status).is_none() {
+            known.push(new);
+        }
     }
 
     /// The first of its kind. As many are kept as the registry keeps anyway: the methods and
     /// statuses that a route answers.
     fn meet(&self, method: &'static str, route: &Route, status: u16) -> Known {
-        let name = || route.name.clone();
         let timed = Timed {
             method,
-            route: name(),
+            route: route.name.clone(),
         };
         let served = Served {
             method,
-            route: name(),
+            route: route.name.clone(),
             status,
         };
-        let met = || Known {
+        Known {
             method,
             status,
             time: self.times.get_or_create(&timed).clone(),
             count: self.requests.get_or_create(&served).clone(),
-        };
-        let mut known = route.known.write().unwrap_or_else(PoisonError::into_inner);
-        // Another request may have come first.
-        if !known
-            .iter()
-            .any(|known| known.status == status && known.method == method)
-        {
-            known.push(met());
         }
-        met()
     }
 
     /// The whole page.
